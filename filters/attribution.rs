@@ -1,0 +1,24 @@
+//! From facts to a verdict to words.
+//!
+//! [`evidence`] and [`exchange`] hold facts, [`diagnosis`] is the only place that blames, by the
+//! rows of [`cause`]; what renders a verdict decides nothing.
+
+pub mod cause;
+pub mod diagnosis;
+pub mod evidence;
+pub mod exchange;
+pub mod id;
+pub mod key;
+pub mod rfc9209;
+mod token;
+mod wording;
+
+pub use cause::{Cause, Row};
+pub use diagnosis::{Diagnosis, Scene};
+pub use evidence::{
+    Certainty, CertificateFault, Evidence, Failure, Fault, Party, Phase, Sent, Side, Value,
+};
+pub use exchange::{Attempt, Connection, Exchange, NextHop, RequestFacts};
+pub use id::RequestId;
+pub use key::Key;
+pub use rfc9209::ErrorType;

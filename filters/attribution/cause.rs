@@ -1,0 +1,143 @@
+//! The catalogue of causes: one row per cause, in order of precedence. Header, body, log, metrics,
+//! `causes`, `explain` and the reference page all follow from these rows; a cause is added here
+//! and nowhere else.
+//!
+//! The rows stand in one file for each part of a request's way:
+#![doc = "[`client`], [`proxy`], [`path`], [`tls`], [`send`], [`answer`]."]
+
+pub mod answer;
+pub mod client;
+pub mod path;
+pub mod proxy;
+pub mod send;
+pub mod tls;
+mod witness;
+
+use std::sync::LazyLock;
+
+use super::diagnosis::Scene;
+use super::evidence::{Party, Phase};
+use super::exchange::Exchange;
+use super::key::Key;
+use super::rfc9209::ErrorType;
+
+/// A cause: a row of the catalogue.
+pub type Cause = &'static Row;
+
+/// Everything that is known about one cause.
+pub struct Row {
+    /// Its public and stable name.
+    pub id: &'static str,
+    /// Who failed.
+    pub party: Party,
+    /// The phase it belongs to; a failure seen in another phase says so itself.
+    pub phase: Phase,
+    /// The RFC 9209 error type; `None` where the answer is the origin's own, or there is none.
+    pub error: Option<ErrorType>,
+    /// What the client gets by default.
+    pub standard: Status,
+    /// What it gets in Cloudflare's dialect.
+    pub cloudflare: Status,
+    /// Whether trying again is of use.
+    pub again: Again,
+    /// What it means, in one or two sentences for the catalogue.
+    pub meaning: &'static str,
+    /// What happened, in one sentence: a template over evidence (see [`super::wording`]).
+    pub says: &'static str,
+    /// What to do about it, likewise.
+    pub remedy: &'static str,
+    /// The `details` parameter, likewise; only facts that may leave on the wire.
+    pub details: &'static str,
+    /// The evidence without which the verdict is only likely. A verdict that can never be proved
+    /// asks for a piece of evidence that nothing supplies yet.
+    pub proof: &'static [Key],
+    /// What other systems call it: the system and its word.
+    pub elsewhere: &'static [(&'static str, &'static str)],
+    /// Whether this row is the verdict on a failure. Rows that only a filter names use
+    /// [`by_denial`].
+    pub when: fn(&Scene<'_>) -> bool,
+    /// An exchange that this row is the verdict on.
+    pub witness: fn() -> Exchange,
+}
+
+/// What becomes of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// This status is sent.
+    Code(u16),
+    /// The origin's answer is passed on as it came.
+    Pass,
+    /// The header was sent already: the connection or stream is broken off.
+    Abort,
+    /// This status if nothing was sent yet, else the connection is broken off.
+    CodeOrAbort(u16),
+    /// Nobody is there to be answered: it is only logged, under this status if there is one.
+    Log(Option<u16>),
+}
+
+/// Whether trying again is of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// Not before somebody has changed something.
+    Never,
+    /// At once.
+    Now,
+    /// After so many seconds.
+    After(u32),
+}
+
+impl Status {
+    /// The status to send when nothing was sent yet.
+    #[must_use]
+    pub const fn code(self) -> Option<u16> {
+        match self {
+            Self::Code(code) | Self::CodeOrAbort(code) => Some(code),
+            Self::Pass | Self::Abort | Self::Log(_) => None,
+        }
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+impl Eq for Row {}
+
+impl std::fmt::Debug for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.id)
+    }
+}
+
+/// The `when` of a row that only a filter names.
+#[must_use]
+pub fn by_denial(_: &Scene<'_>) -> bool {
+    false
+}
+
+/// Every cause, in order of precedence.
+pub static CATALOGUE: LazyLock<Vec<Cause>> = LazyLock::new(|| {
+    [client::ROWS, proxy::ROWS, path::ROWS, tls::ROWS, send::ROWS, answer::ROWS].concat()
+});
+
+/// The cause with this id.
+#[must_use]
+pub fn find(id: &str) -> Option<Cause> {
+    CATALOGUE.iter().copied().find(|row| row.id == id)
+}
+
+/// A cause's place in the catalogue.
+#[must_use]
+pub fn index(cause: Cause) -> usize {
+    CATALOGUE.iter().position(|row| *row == cause).expect("every row stands in the catalogue")
+}
+
+/// Declares the rows of one file: a public static for each, and `ROWS`, all of them in order.
+macro_rules! rows {
+    ($($(#[$meta:meta])* $name:ident = $row:expr;)+) => {
+        $(#[doc = concat!("See the row's `meaning`.")] $(#[$meta])* pub static $name: Row = $row;)+
+        pub(super) static ROWS: &[Cause] = &[$(&$name,)+];
+    };
+}
+pub(crate) use rows;

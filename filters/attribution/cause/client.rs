@@ -1,0 +1,3 @@
+//! Rows to come.
+use super::Cause;
+pub(super) static ROWS: &[Cause] = &[];

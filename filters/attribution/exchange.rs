@@ -1,0 +1,266 @@
+//! The record of one request: what was done, when, and what was seen. It holds facts only, and
+//! costs nothing to keep while all goes well: plain fields, no allocation.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::evidence::{Failure, Sent};
+use super::id::RequestId;
+
+/// One request and its answer.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The request's id, shared with the client and with other hops.
+    pub id: RequestId,
+    /// When the first byte of the request came, by the wall clock.
+    pub began: SystemTime,
+    /// The same by the clock that does not jump.
+    pub started: Instant,
+    /// What was asked for. Filled in only when there is something to tell.
+    pub request: Option<Box<RequestFacts>>,
+    /// Whether the request may be sent twice without harm by its method alone (RFC 9110 9.2.2).
+    pub idempotent: bool,
+    /// The route taken, by name.
+    pub route: Option<Arc<str>>,
+    /// The upstream chosen, by name.
+    pub upstream: Option<Arc<str>>,
+    /// Whether that upstream is a proxy whose word counts (`hop: true`).
+    pub trusted_hop: bool,
+    /// How long each phase took.
+    pub times: Times,
+    /// Bytes in each direction.
+    pub bytes: Bytes,
+    /// The status that was parsed from the origin's bytes; never one that this proxy made.
+    pub upstream_status: Option<u16>,
+    /// The status that the client was sent.
+    pub answered: Option<u16>,
+    /// Whether that answer was made here.
+    pub generated: bool,
+    /// `Proxy-Status` as it came from the origin's side, whole.
+    pub received: Option<Box<str>>,
+    attempts: Attempts,
+    failure: Option<Box<Failure>>,
+}
+
+/// What was asked for. Everything a peer sent stands here as it came; renderers escape it.
+#[derive(Clone, Debug, Default)]
+pub struct RequestFacts {
+    /// The address the request came in at.
+    pub listener: String,
+    /// The client's address.
+    pub client: String,
+    /// The method.
+    pub method: String,
+    /// The authority asked for, as in `Host`.
+    pub host: String,
+    /// The path with its query.
+    pub path: String,
+    /// `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`.
+    pub protocol: &'static str,
+}
+
+/// How long each phase took; `None` for one that was never reached.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Times {
+    /// From the first to the last byte of the request's header section.
+    pub request: Option<Duration>,
+    /// Waiting for a free place at the upstream.
+    pub queue: Option<Duration>,
+    /// Looking the origin's name up.
+    pub dns: Option<Duration>,
+    /// Connecting by TCP (or to the Unix socket).
+    pub connect: Option<Duration>,
+    /// The TLS handshake with the origin.
+    pub tls: Option<Duration>,
+    /// Writing the request to the origin.
+    pub send: Option<Duration>,
+    /// From the last byte of the request to the first of the answer.
+    pub wait: Option<Duration>,
+    /// From the first to the last byte of the answer.
+    pub receive: Option<Duration>,
+    /// All of it.
+    pub total: Option<Duration>,
+}
+
+/// Bytes that crossed, header sections and bodies alike as far as they are known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bytes {
+    /// From the client.
+    pub client_in: u64,
+    /// To the origin.
+    pub upstream_out: u64,
+    /// From the origin.
+    pub upstream_in: u64,
+    /// To the client.
+    pub client_out: u64,
+}
+
+/// Where an attempt went.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NextHop {
+    /// A host and a port.
+    Inet(SocketAddr),
+    /// A socket in the file system, by its path.
+    Unix(Arc<str>),
+}
+
+impl std::fmt::Display for NextHop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Inet(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+/// One attempt to have the request answered by one endpoint.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    /// The endpoint.
+    pub next_hop: NextHop,
+    /// When it began.
+    pub started: Instant,
+    /// How long it took in all, once it is over.
+    pub took: Option<Duration>,
+    /// How far the request got.
+    pub sent: Sent,
+    /// The connection that carried it; `None` until there was one.
+    pub connection: Option<Connection>,
+    /// How it failed, if it did.
+    pub failure: Option<Box<Failure>>,
+}
+
+/// The origin connection of an attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Connection {
+    /// Whether it had carried requests before.
+    pub reused: bool,
+    /// How long ago it was established.
+    pub age: Duration,
+    /// How long it had been idle before this request.
+    pub idle: Duration,
+    /// Requests it has carried, this one included; 0 when not known.
+    pub requests: u32,
+}
+
+/// The attempts in order; the first, and most often only one, needs no allocation.
+#[derive(Clone, Debug, Default)]
+struct Attempts {
+    first: Option<Attempt>,
+    more: Vec<Attempt>,
+}
+
+impl Attempt {
+    /// An attempt that begins now.
+    #[must_use]
+    pub fn begin(next_hop: NextHop) -> Self {
+        Self {
+            next_hop,
+            started: Instant::now(),
+            took: None,
+            sent: Sent::None,
+            connection: None,
+            failure: None,
+        }
+    }
+
+    /// Notes the failure that ended this attempt; an earlier one stays.
+    pub fn fail(&mut self, failure: Failure) {
+        self.took.get_or_insert_with(|| self.started.elapsed());
+        self.failure.get_or_insert_with(|| Box::new(failure));
+    }
+}
+
+impl Exchange {
+    /// An exchange that begins now.
+    #[must_use]
+    pub fn begin(id: RequestId) -> Self {
+        Self {
+            id,
+            began: SystemTime::now(),
+            started: Instant::now(),
+            request: None,
+            idempotent: false,
+            route: None,
+            upstream: None,
+            trusted_hop: false,
+            times: Times::default(),
+            bytes: Bytes::default(),
+            upstream_status: None,
+            answered: None,
+            generated: false,
+            received: None,
+            attempts: Attempts::default(),
+            failure: None,
+        }
+    }
+
+    /// Begins another attempt.
+    pub fn attempt(&mut self, attempt: Attempt) {
+        match self.attempts.first {
+            None => self.attempts.first = Some(attempt),
+            Some(_) => self.attempts.more.push(attempt),
+        }
+    }
+
+    /// All attempts, in order.
+    pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.attempts.first.iter().chain(&self.attempts.more)
+    }
+
+    /// How many attempts there were.
+    #[must_use]
+    pub fn attempts_made(&self) -> usize {
+        usize::from(self.attempts.first.is_some()) + self.attempts.more.len()
+    }
+
+    /// The attempt under way, or the last one.
+    #[must_use]
+    pub fn last_attempt(&self) -> Option<&Attempt> {
+        self.attempts.more.last().or(self.attempts.first.as_ref())
+    }
+
+    /// The same, to be written to.
+    pub fn last_attempt_mut(&mut self) -> Option<&mut Attempt> {
+        self.attempts.more.last_mut().or(self.attempts.first.as_mut())
+    }
+
+    /// Notes what ended the exchange outside any attempt. The first in time wins: a failure that
+    /// comes after another one, or after the last attempt has failed, is its consequence.
+    pub fn fail(&mut self, failure: Failure) {
+        if self.failure.is_none() && !self.attempt_failed() {
+            self.failure = Some(Box::new(failure));
+        }
+    }
+
+    /// What ended the exchange outside any attempt.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_deref()
+    }
+
+    /// The same, to add evidence to.
+    pub fn failure_mut(&mut self) -> Option<&mut Failure> {
+        self.failure.as_deref_mut()
+    }
+
+    /// Whether the attempt under way, or the last one, has failed.
+    #[must_use]
+    pub fn attempt_failed(&self) -> bool {
+        self.last_attempt().is_some_and(|attempt| attempt.failure.is_some())
+    }
+
+    /// How far the request got in any attempt.
+    #[must_use]
+    pub fn sent(&self) -> Sent {
+        self.attempts().map(|attempt| attempt.sent).max().unwrap_or(Sent::None)
+    }
+
+    /// Whether sending the request once more can do no harm: its method allows it, or nothing of
+    /// it was ever written.
+    #[must_use]
+    pub fn harmless_to_repeat(&self) -> bool {
+        self.idempotent || self.sent() == Sent::None
+    }
+}

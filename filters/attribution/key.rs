@@ -1,0 +1,254 @@
+//! The names of facts, each with its unit and whether it may leave on the wire.
+
+use super::token::tokens;
+
+tokens! {
+    /// What a piece of evidence is about. The word is the field's name under `evidence` in the log.
+    pub enum Key {
+        /// The operating system's error, by its symbolic name.
+        Errno = "errno",
+        /// The parser's rule, or the policy's, that was broken.
+        Rule = "rule",
+        /// Where in the input, in bytes from its start.
+        Offset = "offset",
+        /// How large it was.
+        Size = "size",
+        /// The limit that it broke, in bytes.
+        Limit = "limit",
+        /// How many there were.
+        Count = "count",
+        /// The limit that was broken, as a number of things.
+        MaxCount = "max_count",
+        /// The limit that ran out, as a time.
+        LimitMs = "limit_ms",
+        /// The setting that holds the limit, by its place in the configuration.
+        Setting = "setting",
+        /// The name of the header field concerned (never its value).
+        Field = "field",
+        /// Whether the size was declared by the sender (else it was counted).
+        Declared = "declared",
+        /// The request's method.
+        Method = "method",
+        /// Which part of a message: `header`, `body`.
+        Part = "part",
+        /// Bytes that had come until then.
+        BytesSoFar = "bytes_so_far",
+        /// How long one had waited.
+        WaitedMs = "waited_ms",
+        /// How the other end left: `closed`, `reset`.
+        Left = "left",
+        /// The phase in which the exchange was when the client left.
+        During = "during",
+        /// The host that was asked for.
+        Host = "host",
+        /// The path that was asked for, without its query.
+        Path = "path",
+        /// The upstream, by its name in the configuration.
+        Upstream = "upstream",
+        /// The stations of a request, as its trace tells them.
+        Trace = "trace",
+        /// How many stations.
+        Hops = "hops",
+        /// The name that was looked up.
+        Name = "name",
+        /// The name server's verdict (RFC 1035 section 4.1.1).
+        Rcode = "rcode",
+        /// The name server's extended verdict (RFC 8914), its number.
+        InfoCode = "info_code",
+        /// The name server that was asked.
+        Resolver = "resolver",
+        /// Whether the name resolved at any time since this process started.
+        EverResolved = "ever_resolved",
+        /// The age of the answer that was used.
+        AnswerAgeMs = "answer_age_ms",
+        /// The address that was tried.
+        Address = "address",
+        /// How long ago another connection to that address was accepted.
+        LastSuccessMs = "last_success_ms",
+        /// Connections to that address that were accepted while this one waited.
+        AcceptedMeanwhile = "accepted_meanwhile",
+        /// How long the reused connection had been idle.
+        IdleMs = "idle_ms",
+        /// The origin's own idle timeout, as learned from the connections it closed.
+        OriginIdleMs = "origin_idle_ms",
+        /// Requests that the connection had carried before.
+        Requests = "requests",
+        /// Bytes of the request that were written to the origin.
+        Written = "written",
+        /// Bytes that the message was to have.
+        Expected = "expected",
+        /// Bytes of the message that came.
+        Received = "received",
+        /// The first bytes that came, escaped, at most 64.
+        FirstBytes = "first_bytes",
+        /// The protocol those bytes look like.
+        LooksLike = "looks_like",
+        /// The status that the origin answered with.
+        Status = "status",
+        /// How the body is delimited: `content-length`, `chunked`.
+        Framing = "framing",
+        /// The number of the TLS alert.
+        AlertId = "alert_id",
+        /// The TLS alert by name.
+        Alert = "alert",
+        /// The certificate's subject.
+        Subject = "subject",
+        /// The certificate's issuer.
+        Issuer = "issuer",
+        /// Since when it is valid.
+        NotBefore = "not_before",
+        /// Until when it is valid.
+        NotAfter = "not_after",
+        /// The names that the certificate is for.
+        Names = "names",
+        /// The server name that was asked for (SNI).
+        Sni = "sni",
+        /// The versions of TLS that were offered.
+        Versions = "versions",
+        /// What was offered.
+        Offered = "offered",
+        /// What was chosen.
+        Selected = "selected",
+        /// The HTTP/2 error code.
+        ErrorCode = "error_code",
+        /// The last HTTP/2 stream that the other end will answer.
+        LastStream = "last_stream",
+        /// Each endpoint with what took it out.
+        Endpoints = "endpoints",
+        /// Where in the program a panic or an unforeseen state arose.
+        At = "at",
+        /// The cause that the next hop names.
+        InnerCause = "inner_cause",
+        /// The hop that saw the failure.
+        InnerNode = "inner_node",
+        /// The content or transfer coding.
+        Coding = "coding",
+        /// How many requests or connections of this kind were open.
+        Open = "open",
+        /// Round-trip time (`tcpi_rtt`), in microseconds.
+        RttUs = "rtt_us",
+        /// Segments sent again (`tcpi_total_retrans`).
+        Retransmits = "retransmits",
+        /// Segments not acknowledged (`tcpi_unacked`).
+        Unacked = "unacked",
+        /// Bytes acknowledged (`tcpi_bytes_acked`).
+        BytesAcked = "bytes_acked",
+    }
+}
+
+/// What a number counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Bytes.
+    Bytes,
+    /// Milliseconds.
+    Millis,
+    /// Nothing: a count, a code, or no number at all.
+    Plain,
+}
+
+impl Key {
+    /// What a number under this key counts.
+    #[must_use]
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::Size
+            | Self::Limit
+            | Self::BytesSoFar
+            | Self::Written
+            | Self::Expected
+            | Self::Received
+            | Self::BytesAcked => Unit::Bytes,
+            Self::LimitMs
+            | Self::WaitedMs
+            | Self::AnswerAgeMs
+            | Self::LastSuccessMs
+            | Self::IdleMs
+            | Self::OriginIdleMs => Unit::Millis,
+            _ => Unit::Plain,
+        }
+    }
+
+    /// Whether this fact may stand in `details`: numbers, and words from our own closed
+    /// vocabularies. Names, addresses and bytes of messages never leave that way.
+    #[must_use]
+    pub const fn on_the_wire(self) -> bool {
+        !matches!(self.unit(), Unit::Plain)
+            || matches!(
+                self,
+                Self::Errno
+                    | Self::Rule
+                    | Self::Offset
+                    | Self::Count
+                    | Self::MaxCount
+                    | Self::Setting
+                    | Self::Part
+                    | Self::Left
+                    | Self::During
+                    | Self::Hops
+                    | Self::Rcode
+                    | Self::InfoCode
+                    | Self::Requests
+                    | Self::LooksLike
+                    | Self::Status
+                    | Self::Framing
+                    | Self::AlertId
+                    | Self::Alert
+                    | Self::ErrorCode
+                    | Self::LastStream
+                    | Self::AcceptedMeanwhile
+                    | Self::Open
+                    | Self::Retransmits
+                    | Self::Unacked
+            )
+    }
+}
+
+impl Unit {
+    /// A number in this unit for a person: `70,012 bytes`, `1.2 s`, `17`.
+    #[must_use]
+    pub fn words(self, number: u64) -> String {
+        match self {
+            Self::Plain => number.to_string(),
+            Self::Bytes if number == 1 => "1 byte".to_owned(),
+            Self::Bytes => format!("{} bytes", grouped(number)),
+            Self::Millis if number < 1_000 => format!("{number} ms"),
+            Self::Millis if number < 60_000 && number % 1_000 >= 50 => {
+                format!("{}.{} s", number / 1_000, number % 1_000 / 100)
+            }
+            Self::Millis if number < 120_000 => format!("{} s", number / 1_000),
+            Self::Millis if number < 7_200_000 => format!("{} min", number / 60_000),
+            Self::Millis => format!("{} h", number / 3_600_000),
+        }
+    }
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() * 4 / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_said_as_people_say_them() {
+        assert_eq!(Unit::Bytes.words(1), "1 byte");
+        assert_eq!(Unit::Bytes.words(70_012), "70,012 bytes");
+        assert_eq!(Unit::Bytes.words(1_234_567), "1,234,567 bytes");
+        assert_eq!(Unit::Millis.words(250), "250 ms");
+        assert_eq!(Unit::Millis.words(1_250), "1.2 s");
+        assert_eq!(Unit::Millis.words(5_000), "5 s");
+        assert_eq!(Unit::Millis.words(120_000), "2 min");
+        assert_eq!(Unit::Plain.words(17), "17");
+    }
+}
