@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod id;
 pub mod key;
 pub mod rfc9209;
+pub mod sniff;
 mod token;
 mod wording;
 

@@ -1,0 +1,79 @@
+//! What an origin connection has been through: Pingora's pool tells that a connection is reused,
+//! not for how long it lay idle.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// One slot for each file descriptor, written when a request is done with the connection. A slot
+/// is read only for a connection that Pingora calls reused, and was then written by the request
+/// before; a new connection under the same number starts it afresh.
+pub(crate) struct Connections {
+    epoch: Instant,
+    slots: Box<[Slot]>,
+}
+
+#[derive(Default)]
+struct Slot {
+    /// Milliseconds from the epoch to the end of the last request, plus one; 0 for never.
+    released: AtomicU64,
+    requests: AtomicU32,
+}
+
+/// Descriptors above this are not followed (16 bytes each).
+const SLOTS: usize = 1 << 15;
+
+impl Connections {
+    pub(crate) fn new() -> Self {
+        Self { epoch: Instant::now(), slots: (0..SLOTS).map(|_| Slot::default()).collect() }
+    }
+
+    /// Notes that a request takes this connection: how long it was idle, and how many requests it
+    /// has carried with this one (0 when not known).
+    pub(crate) fn take(&self, fd: i32, reused: bool) -> (Duration, u32) {
+        let Some(slot) = self.slot(fd) else { return (Duration::ZERO, 0) };
+        if !reused {
+            slot.requests.store(1, Ordering::Relaxed);
+            slot.released.store(0, Ordering::Relaxed);
+            return (Duration::ZERO, 1);
+        }
+        let requests = slot.requests.fetch_add(1, Ordering::Relaxed) + 1;
+        let idle = match slot.released.load(Ordering::Relaxed) {
+            0 => 0,
+            released => self.now().saturating_sub(released),
+        };
+        (Duration::from_millis(idle), requests)
+    }
+
+    /// Notes that the request is done with it.
+    pub(crate) fn release(&self, fd: i32) {
+        if let Some(slot) = self.slot(fd) {
+            slot.released.store(self.now(), Ordering::Relaxed);
+        }
+    }
+
+    fn slot(&self, fd: i32) -> Option<&Slot> {
+        self.slots.get(usize::try_from(fd).ok()?)
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_connection_forgets_the_one_before() {
+        let connections = Connections::new();
+        assert_eq!(connections.take(7, false), (Duration::ZERO, 1));
+        connections.release(7);
+        let (idle, requests) = connections.take(7, true);
+        assert!(idle < Duration::from_secs(60));
+        assert_eq!(requests, 2);
+        assert_eq!(connections.take(7, false), (Duration::ZERO, 1));
+        assert_eq!(connections.take(-1, true), (Duration::ZERO, 0));
+        assert_eq!(connections.take(i32::MAX, true), (Duration::ZERO, 0));
+    }
+}

@@ -1,0 +1,345 @@
+//! The only reader of Pingora's errors: from their type, source, cause and text to a fact.
+//!
+//! Pingora names some failures only in the text of an error. Each text that is relied on is read
+//! here and nowhere else, and pinned by a test, so that an upgrade that rewords it fails the build.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use std::error::Error as _;
+use std::io;
+
+use pingora::{Error, ErrorSource, ErrorType};
+use whodunit_filters::attribution::{Exchange, Failure, Fault, Key, Phase, Side, sniff};
+
+use crate::tls;
+use crate::note::Denial;
+
+/// What is known of the exchange at the moment of the error.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    /// Whether the error came from connecting.
+    pub(crate) connecting: bool,
+    /// Whether the whole request had been handed to the origin's connection.
+    pub(crate) request_sent: bool,
+    /// Whether the origin's final response header had come.
+    pub(crate) answered: bool,
+    /// Whether a final response header had been sent to the client.
+    pub(crate) responding: bool,
+}
+
+impl Moment {
+    pub(crate) fn of(exchange: &Exchange, connecting: bool, request_sent: bool) -> Self {
+        Self {
+            connecting,
+            request_sent,
+            answered: exchange.upstream_status.is_some(),
+            responding: exchange.answered.is_some(),
+        }
+    }
+
+    /// The phase that the origin's side was in.
+    const fn phase(self) -> Phase {
+        match self {
+            Self { connecting: true, .. } => Phase::Connect,
+            Self { answered: true, .. } => Phase::Receive,
+            Self { request_sent: true, .. } => Phase::Wait,
+            Self { .. } => Phase::Send,
+        }
+    }
+
+    /// The phase that the client's side was in.
+    const fn client_phase(self) -> Phase {
+        match self {
+            Self { responding: true, .. } => Phase::Respond,
+            Self { answered: true, .. } => Phase::Receive,
+            Self { connecting: false, request_sent: true, .. } => Phase::Wait,
+            Self { .. } => Phase::Request,
+        }
+    }
+}
+
+/// The denial inside an error, if a service or filter of ours made it.
+pub(crate) fn denial(error: &Error) -> Option<&Denial> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> =
+        error.cause.as_deref().map(|cause| cause as _);
+    for _ in 0..8 {
+        let cause = next?;
+        if let Some(denial) = cause.downcast_ref::<Denial>() {
+            return Some(denial);
+        }
+        next = match cause.downcast_ref::<Box<Error>>() {
+            Some(inner) => inner.cause.as_deref().map(|cause| cause as _),
+            None => cause.source(),
+        };
+    }
+    None
+}
+
+/// The operating system's error at the root, however deep Pingora has wrapped it.
+pub(crate) fn io_error(error: &Error) -> Option<&io::Error> {
+    let root = error.root_cause();
+    let direct = root.downcast_ref::<io::Error>();
+    direct.or_else(|| {
+        let mut next = root.source();
+        for _ in 0..8 {
+            let cause = next?;
+            if let Some(found) = cause.downcast_ref::<io::Error>() {
+                return Some(found);
+            }
+            next = cause.source();
+        }
+        None
+    })
+}
+
+/// What an error says was seen to break.
+pub(crate) fn failure(error: &Error, moment: Moment) -> Failure {
+    if let Some(denial) = denial(error) {
+        return denial.failure.clone();
+    }
+    match error.esource() {
+        ErrorSource::Downstream => client_side(error, moment),
+        ErrorSource::Upstream => origin_side(error, moment),
+        ErrorSource::Internal | ErrorSource::Unset => inside(error, moment),
+    }
+}
+
+fn client_side(error: &Error, moment: Moment) -> Failure {
+    let phase = moment.client_phase();
+    let failure = |fault| Failure::new(Side::Client, phase, fault);
+    match error.etype() {
+        ErrorType::ReadTimedout => failure(Fault::TimedOut).with(Key::Part, "body"),
+        ErrorType::WriteTimedout => Failure::new(Side::Client, Phase::Respond, Fault::TimedOut),
+        ErrorType::ConnectionClosed => failure(Fault::Closed).with(Key::Left, "closed"),
+        ErrorType::ReadError | ErrorType::WriteError => left(error, failure),
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::Custom(_) => {
+            failure(Fault::Malformed).with(Key::Part, "body")
+        }
+        ErrorType::ConnectTimedout
+        | ErrorType::ConnectRefused
+        | ErrorType::ConnectNoRoute
+        | ErrorType::ConnectError
+        | ErrorType::ConnectProxyFailure
+        | ErrorType::TLSWantX509Lookup
+        | ErrorType::TLSHandshakeFailure
+        | ErrorType::TLSHandshakeTimedout
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError
+        | ErrorType::BindError
+        | ErrorType::AcceptError
+        | ErrorType::SocketError
+        | ErrorType::H2Error
+        | ErrorType::H2Downgrade
+        | ErrorType::InvalidH2
+        | ErrorType::HTTPStatus(_)
+        | ErrorType::FileOpenError
+        | ErrorType::FileCreateError
+        | ErrorType::FileReadError
+        | ErrorType::FileWriteError
+        | ErrorType::InternalError
+        | ErrorType::UnknownError
+        | ErrorType::CustomCode(..) => inside(error, moment),
+    }
+}
+
+/// How the client left: by FIN or by RST.
+fn left(error: &Error, failure: impl Fn(Fault) -> Failure) -> Failure {
+    match io_error(error).map(io::Error::kind) {
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => {
+            failure(Fault::Reset).with(Key::Left, "reset")
+        }
+        _ => failure(Fault::Closed).with(Key::Left, "closed"),
+    }
+}
+
+fn origin_side(error: &Error, moment: Moment) -> Failure {
+    let phase = moment.phase();
+    let failure = |fault| Failure::new(Side::Origin, phase, fault);
+    match error.etype() {
+        ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError => {
+            connecting(error, moment)
+        }
+        ErrorType::ConnectTimedout => {
+            // The same limit runs first for TCP and then anew for TLS; the wording tells which.
+            let tls = context(error).starts_with("connecting to server ");
+            let phase = if tls { Phase::Tls } else { Phase::Connect };
+            Failure::new(Side::Origin, phase, Fault::TimedOut)
+        }
+        ErrorType::TLSHandshakeTimedout => {
+            Failure::new(Side::Origin, Phase::Tls, Fault::TimedOut)
+        }
+        ErrorType::TLSHandshakeFailure
+        | ErrorType::InvalidCert
+        | ErrorType::HandshakeError
+        | ErrorType::TLSWantX509Lookup => tls::failure(&root(error)),
+        ErrorType::InvalidHTTPHeader => response_header(error),
+        ErrorType::ReadTimedout if moment.answered => failure(Fault::Stalled),
+        ErrorType::ReadTimedout => failure(Fault::TimedOut),
+        ErrorType::WriteTimedout => {
+            Failure::new(Side::Origin, Phase::Send, Fault::TimedOut)
+        }
+        ErrorType::ConnectionClosed if moment.answered => {
+            failure(Fault::Truncated).with(Key::Left, "closed")
+        }
+        ErrorType::ConnectionClosed => received(failure(Fault::Closed), error),
+        ErrorType::ReadError if moment.answered => {
+            failure(Fault::Truncated).with(Key::Left, "reset")
+        }
+        ErrorType::ReadError | ErrorType::WriteError => {
+            let fault = match io_error(error).map(io::Error::kind) {
+                Some(io::ErrorKind::ConnectionReset) => Fault::Reset,
+                Some(io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => Fault::Closed,
+                _ if root(error).contains("received fatal alert") => {
+                    return tls::failure(&root(error));
+                }
+                _ => Fault::Closed,
+            };
+            received(errno(failure(fault), error), error)
+        }
+        ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd") => {
+            failure(Fault::TransferCoding).with(Key::Coding, "chunked")
+        }
+        ErrorType::H1Error => failure(Fault::Malformed),
+        ErrorType::H2Error | ErrorType::InvalidH2 | ErrorType::H2Downgrade => {
+            failure(Fault::StreamReset(0))
+        }
+        ErrorType::InternalError
+        | ErrorType::BindError
+        | ErrorType::SocketError
+        | ErrorType::AcceptError
+        | ErrorType::ConnectProxyFailure
+        | ErrorType::HTTPStatus(_)
+        | ErrorType::FileOpenError
+        | ErrorType::FileCreateError
+        | ErrorType::FileReadError
+        | ErrorType::FileWriteError
+        | ErrorType::UnknownError
+        | ErrorType::Custom(_)
+        | ErrorType::CustomCode(..) => inside(error, moment),
+    }
+}
+
+/// A connection that could not be made, by the operating system's word.
+fn connecting(error: &Error, moment: Moment) -> Failure {
+    let fault = match io_error(error).map(io::Error::kind) {
+        // A Unix socket that is not there is as much as nobody listening on it.
+        Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Fault::Refused,
+        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
+            Fault::Unroutable
+        }
+        Some(io::ErrorKind::PermissionDenied) => Fault::Forbidden,
+        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => Fault::Reset,
+        Some(io::ErrorKind::TimedOut) => Fault::TimedOut,
+        Some(io::ErrorKind::AddrNotAvailable) => Fault::PortsExhausted,
+        _ if *error.etype() == ErrorType::ConnectRefused => Fault::Refused,
+        _ if *error.etype() == ErrorType::ConnectNoRoute => Fault::Unroutable,
+        _ => return inside(error, moment),
+    };
+    errno(Failure::new(Side::Origin, Phase::Connect, fault), error)
+}
+
+/// What broke within this process, or was not foreseen.
+fn inside(error: &Error, moment: Moment) -> Failure {
+    let os = io_error(error).and_then(io::Error::raw_os_error);
+    let fault = match (error.root_etype(), os) {
+        (_, Some(24 | 23)) => Fault::FilesExhausted,
+        (_, Some(99)) => Fault::PortsExhausted,
+        (_, Some(13 | 1)) if moment.connecting => Fault::Forbidden,
+        _ => Fault::Unforeseen,
+    };
+    let (side, phase) = match fault {
+        Fault::Unforeseen => (Side::Inside, moment.phase()),
+        _ => (Side::Origin, Phase::Connect),
+    };
+    let failure = Failure::new(side, phase, fault);
+    if fault == Fault::Unforeseen {
+        // The text may hold bytes of a message: only the error's type goes on record.
+        return failure.with(Key::At, format!("{} while in phase {phase}", error.root_etype().as_str()));
+    }
+    errno(failure, error)
+}
+
+/// A response header that could not be read.
+fn response_header(error: &Error) -> Failure {
+    let failure = |fault| Failure::new(Side::Origin, Phase::Wait, fault);
+    let context = context(error);
+    let objection = root(error);
+    // After `buf: ` stand the origin's own bytes: nothing in them is Pingora's word.
+    if let Some(bytes) = context.strip_prefix("buf: ") {
+        if objection == httparse::Error::TooManyHeaders.to_string() {
+            return failure(Fault::HeaderTooLarge)
+                .with(Key::MaxCount, 256_u64)
+                .with(Key::Count, 257_u64)
+                .with(Key::Setting, "limits.response_headers");
+        }
+        let rule = RULES.iter().find(|(error, _)| objection == error.to_string());
+        let rule = rule.map_or("not an HTTP response", |(_, rule)| rule);
+        return sniff::note(failure(Fault::Malformed).with(Key::Rule, rule), bytes);
+    }
+    if context.starts_with("Response header larger than ") {
+        return failure(Fault::HeaderTooLarge)
+            .with(Key::Limit, 1_048_575_u64)
+            .with(Key::Size, 1_048_576_u64)
+            .with(Key::Setting, "limits.response_header");
+    }
+    if context.contains("Content-Length") {
+        return failure(Fault::Framing)
+            .with(Key::Rule, "Content-Length values that differ, or are no numbers");
+    }
+    failure(Fault::Malformed).with(Key::Rule, "not an HTTP response")
+}
+
+/// What httparse objects to, in our words.
+const RULES: [(httparse::Error, &str); 6] = [
+    (httparse::Error::HeaderName, "a header field's name holds a byte that it must not"),
+    (httparse::Error::HeaderValue, "a header field's value holds a byte that it must not"),
+    (httparse::Error::NewLine, "a line does not end as it must"),
+    (httparse::Error::Status, "the status is no number of three digits"),
+    (httparse::Error::Token, "the first line is not that of an HTTP response"),
+    (httparse::Error::Version, "the first line does not begin with an HTTP version"),
+];
+
+/// Pingora tells how much of the response header had come when the connection ended.
+fn received(failure: Failure, error: &Error) -> Failure {
+    let number = context(error).split_once("bytes already read: ");
+    match number.and_then(|(_, digits)| digits.parse::<u64>().ok()) {
+        Some(bytes) => failure.with(Key::Received, bytes),
+        None => failure,
+    }
+}
+
+/// Adds the symbolic name of the operating system's error.
+fn errno(failure: Failure, error: &Error) -> Failure {
+    let name = match io_error(error).and_then(io::Error::raw_os_error) {
+        Some(1) => "EPERM",
+        Some(2) => "ENOENT",
+        Some(13) => "EACCES",
+        Some(23) => "ENFILE",
+        Some(24) => "EMFILE",
+        Some(32) => "EPIPE",
+        Some(99) => "EADDRNOTAVAIL",
+        Some(101) => "ENETUNREACH",
+        Some(103) => "ECONNABORTED",
+        Some(104) => "ECONNRESET",
+        Some(110) => "ETIMEDOUT",
+        Some(111) => "ECONNREFUSED",
+        Some(113) => "EHOSTUNREACH",
+        Some(other) => return failure.with(Key::Errno, format!("errno {other}")),
+        None => return failure,
+    };
+    failure.with(Key::Errno, name)
+}
+
+/// The context of the innermost of Pingora's errors: where the failure was first noticed. It may
+/// hold bytes of messages, and is only ever matched.
+fn context(error: &Error) -> &str {
+    let mut innermost = error;
+    while let Some(inner) = innermost.cause.as_deref().and_then(|c| c.downcast_ref::<Box<Error>>()) {
+        innermost = inner;
+    }
+    innermost.context.as_ref().map_or("", |context| context.as_str())
+}
+
+/// What the root cause says of itself: another library's words, pinned by tests.
+fn root(error: &Error) -> String {
+    error.root_cause().to_string()
+}
