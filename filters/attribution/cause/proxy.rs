@@ -27,6 +27,23 @@ rows! {
             f.evidence.set(Key::Path, "/x");
         }),
     };
+    LOOP_DETECTED = Row {
+        id: "loop_detected",
+        party: Party::Proxy,
+        phase: Phase::Route,
+        error: Some(ErrorType::ProxyLoopDetected),
+        standard: Status::Code(508),
+        cloudflare: Status::Code(508),
+        again: Again::Never,
+        meaning: "A placeholder.",
+        says: "A placeholder.",
+        remedy: "A placeholder.",
+        details: "a placeholder",
+        proof: &[],
+        elsewhere: &[],
+        when: by_denial,
+        witness: || witness::denied(&LOOP_DETECTED, |_| {}),
+    };
     PROXY_BUG = Row {
         id: "proxy_bug",
         party: Party::Proxy,
