@@ -1,4 +1,20 @@
 //! Who broke the request: evidence, judgement and words for HTTP gateways, without I/O.
 
 pub mod attribution;
+pub mod chain;
+pub mod field;
+#[cfg(test)]
+mod fixture;
+pub mod forwarded;
+pub mod framing;
+mod layers;
+pub mod limits;
+pub mod loops;
+pub mod methods;
+mod node;
+pub mod secret;
+pub mod timeouts;
+pub mod trust;
 pub mod units;
+
+pub use layers::Set;
