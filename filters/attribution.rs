@@ -5,8 +5,10 @@
 
 pub mod cause;
 pub mod diagnosis;
+pub mod disclosure;
 pub mod evidence;
 pub mod exchange;
+pub mod header;
 pub mod id;
 pub mod key;
 pub mod rfc9209;
@@ -16,6 +18,7 @@ mod wording;
 
 pub use cause::{Cause, Row};
 pub use diagnosis::{Diagnosis, Scene};
+pub use disclosure::Disclosure;
 pub use evidence::{
     Certainty, CertificateFault, Evidence, Failure, Fault, Party, Phase, Sent, Side, Value,
 };
