@@ -11,6 +11,8 @@ pub mod exchange;
 pub mod header;
 pub mod id;
 pub mod key;
+pub mod record;
+pub mod redact;
 pub mod rfc9209;
 pub mod sniff;
 mod token;
@@ -25,4 +27,6 @@ pub use evidence::{
 pub use exchange::{Attempt, Connection, Exchange, NextHop, RequestFacts};
 pub use id::RequestId;
 pub use key::Key;
+pub use record::Record;
+pub use redact::Redact;
 pub use rfc9209::ErrorType;

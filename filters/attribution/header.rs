@@ -1,25 +1,23 @@
 //! `Proxy-Status` (RFC 9209), read and written. It is a Structured Field (RFC 8941): what was
 //! received is parsed before anything is appended to it, for a broken field would break ours too.
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use sfv::{
-    BareItem, Integer, KeyRef, List, ListEntry, ListSerializer, Parser, RefBareItem, StringRef,
-    TokenRef, Version,
-};
+mod draft;
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use sfv::{BareItem, List, ListEntry, ListSerializer, Parser, Version};
+
+use super::cause::Cause;
 use super::diagnosis::{Diagnosis, Scene};
 use super::disclosure::Disclosure;
-use super::evidence::{Evidence, Value};
-use super::exchange::{Attempt, Exchange, NextHop};
+use super::exchange::{Attempt, Exchange};
 use super::key::Key;
-use super::rfc9209::{ErrorType, Form};
+use super::rfc9209::ErrorType;
+use draft::Draft;
 
 /// The most members that a field is read or sent with.
 pub const MAX_MEMBERS: usize = 16;
 /// The most bytes that a field is read or sent with.
 pub const MAX_BYTES: usize = 4 * 1024;
-/// The most bytes of one String that we write.
-const MAX_TEXT: usize = 255;
 
 /// What one hop said.
 #[derive(Clone, Debug, PartialEq)]
@@ -231,7 +229,7 @@ pub fn member(
         }
     }
     if full {
-        member.way(next_hop(exchange, diagnosis), diagnosis.evidence.text(Key::Selected));
+        member.way(judged(exchange, diagnosis), diagnosis.evidence.text(Key::Selected));
         member.string("details", &diagnosis.details);
     }
     member.token("cause", diagnosis.cause.id);
@@ -254,7 +252,7 @@ pub fn passing(node: &str, exchange: &Exchange, status: u16, disclosure: Disclos
     let mut member = Draft::new(node);
     member.integer("received-status", exchange.upstream_status.unwrap_or(status).into());
     if disclosure == Disclosure::Full {
-        member.way(exchange.last_attempt().map(|attempt| &attempt.next_hop), None);
+        member.way(exchange.last_attempt(), None);
         if exchange.attempts_made() > 1 {
             member.integer("attempts", exchange.attempts_made() as u64);
         }
@@ -263,105 +261,17 @@ pub fn passing(node: &str, exchange: &Exchange, status: u16, disclosure: Disclos
     member.finish()
 }
 
-/// Where the request was to go when that failed which the verdict is about.
-pub(crate) fn next_hop<'e>(exchange: &'e Exchange, diagnosis: &Diagnosis) -> Option<&'e NextHop> {
-    // With several failed attempts the verdict is that on the first one that this row describes:
-    // an earlier row would have won the verdict if it described any.
-    let described = |attempt: &&Attempt| {
-        let failure = attempt.failure.as_deref();
-        failure.is_some()
-            && (diagnosis.cause.when)(&Scene { exchange, failure, attempt: Some(attempt) })
-    };
-    let judged = if exchange.failure().is_none() && exchange.attempt_failed() {
-        exchange.attempts().find(described)
-    } else {
-        None
-    };
-    judged.or_else(|| exchange.last_attempt()).map(|attempt| &attempt.next_hop)
+/// The attempt that the verdict is about: the first one that it fits, else the last one.
+pub(crate) fn judged<'e>(exchange: &'e Exchange, diagnosis: &Diagnosis) -> Option<&'e Attempt> {
+    let fits = |attempt: &&Attempt| verdict(exchange, attempt) == Some(diagnosis.cause);
+    let outside = exchange.failure().is_some() || !exchange.attempt_failed();
+    exchange.attempts().find(fits).filter(|_| !outside).or_else(|| exchange.last_attempt())
 }
 
-/// A member being written. What cannot be represented is left out or made representable.
-struct Draft {
-    params: Vec<(&'static KeyRef, BareItem)>,
-    node: BareItem,
-}
-
-impl Draft {
-    fn new(node: &str) -> Self {
-        let node = TokenRef::from_str(node)
-            .ok()
-            .filter(|token| token.as_str().len() <= MAX_TEXT)
-            .map_or_else(|| text(node), BareItem::from);
-        Self { params: Vec::with_capacity(16), node }
-    }
-
-    fn put(&mut self, name: &'static str, value: BareItem) {
-        self.params.push((KeyRef::from_str(name).expect("our names are keys"), value));
-    }
-
-    fn integer(&mut self, name: &'static str, value: u64) {
-        if let Ok(value) = Integer::try_from(value) {
-            self.put(name, value.into());
-        }
-    }
-
-    fn token(&mut self, name: &'static str, value: &str) {
-        if let Some(value) = TokenRef::from_str(value).ok().filter(|t| t.as_str().len() <= MAX_TEXT)
-        {
-            self.put(name, value.into());
-        }
-    }
-
-    fn string(&mut self, name: &'static str, value: &str) {
-        self.put(name, text(value));
-    }
-
-    fn way(&mut self, next_hop: Option<&NextHop>, protocol: Option<&str>) {
-        if let Some(next_hop) = next_hop {
-            self.string("next-hop", &next_hop.to_string());
-        }
-        if let Some(protocol) = protocol {
-            self.token("next-protocol", protocol);
-        }
-    }
-
-    /// The parameters that RFC 9209 section 2.3 adds to an error type.
-    fn extra(&mut self, error: ErrorType, evidence: &Evidence, status: u16) {
-        if error == ErrorType::HttpRequestError {
-            self.integer("status-code", status.into());
-            let phrase = http::StatusCode::from_u16(status).ok();
-            if let Some(phrase) = phrase.and_then(|status| status.canonical_reason()) {
-                self.string("status-phrase", phrase);
-            }
-        }
-        for (name, key, form) in error.parameters() {
-            match (form, evidence.find(*key)) {
-                (Form::Integer, Some(Value::Number(number))) => self.integer(name, *number),
-                (Form::Token, Some(Value::Text(word))) => self.token(name, word),
-                (Form::String, Some(value @ (Value::Text(_) | Value::Number(_)))) => {
-                    self.string(name, &value.words(super::key::Unit::Plain));
-                }
-                _ => {}
-            }
-        }
-    }
-
-    fn finish(self) -> String {
-        let mut list = ListSerializer::new();
-        list.bare_item(&self.node)
-            .parameters(self.params.iter().map(|(name, value)| (*name, RefBareItem::from(value))));
-        list.finish().expect("it has one member")
-    }
-}
-
-/// A String (RFC 8941 section 3.3.3): printable ASCII, bounded.
-fn text(value: &str) -> BareItem {
-    let printable: String = value
-        .chars()
-        .take(MAX_TEXT)
-        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
-        .collect();
-    StringRef::from_str(&printable).expect("printable ASCII").into()
+/// The verdict on one attempt by itself; `None` if it did not fail.
+pub(crate) fn verdict(exchange: &Exchange, attempt: &Attempt) -> Option<Cause> {
+    let failure = Some(attempt.failure.as_deref()?);
+    Some(Scene { exchange, failure, attempt: Some(attempt) }.verdict())
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::attribution::RequestId;
 use crate::attribution::cause::CATALOGUE;
-use crate::attribution::evidence::{Failure, Fault, Phase, Side};
+use crate::attribution::evidence::{Evidence, Failure, Fault, Phase, Side, Value};
+use crate::attribution::exchange::NextHop;
 
 /// An exchange whose attempts failed so, with an id that is known.
 fn failed(faults: &[(u8, Phase, Fault)]) -> Exchange {
@@ -64,7 +65,7 @@ fn the_next_hop_is_that_of_the_attempt_that_was_judged() {
     ]);
     let mut diagnosis = Diagnosis::of(&exchange).expect("it failed");
     diagnosis.cause = crate::attribution::cause::find("origin_slow").expect("a row");
-    assert_eq!(next_hop(&exchange, &diagnosis).expect("one").to_string(), "192.0.2.2:8080");
+    assert_eq!(judged(&exchange, &diagnosis).expect("one").next_hop.to_string(), "192.0.2.2:8080");
     let member = member("edge", &exchange, &diagnosis, 504, Disclosure::Full);
     assert!(member.contains("attempts=3"), "{member}");
 }
