@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod header;
 pub mod id;
 pub mod key;
+pub mod page;
 pub mod record;
 pub mod redact;
 pub mod rfc9209;

@@ -17,6 +17,7 @@ use super::rfc9209::ErrorType;
 use clean::{Clean, escaped, short};
 
 pub use clean::MAX_TEXT;
+pub(super) use clean::deceives;
 
 /// One request, for the log, the recent errors and the store. The fields stand in the order in
 /// which they are written.
@@ -261,7 +262,7 @@ impl Try {
 }
 
 /// RFC 3339, UTC, milliseconds.
-pub(crate) fn timestamp(at: SystemTime) -> String {
+pub(super) fn timestamp(at: SystemTime) -> String {
     let at = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{at:.3}")
 }

@@ -83,6 +83,6 @@ pub(super) fn escaped(json: String) -> String {
 
 /// Whether a character could make a reader take one line for two, or see text out of order.
 /// All of them are in the basic plane, so that one `\u` escape holds each.
-pub(super) const fn deceives(c: char) -> bool {
+pub(in crate::attribution) const fn deceives(c: char) -> bool {
     matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
