@@ -11,6 +11,8 @@ pub mod exchange;
 pub mod header;
 pub mod id;
 pub mod key;
+pub mod ledger;
+pub mod metrics;
 pub mod page;
 pub mod record;
 pub mod redact;
@@ -28,6 +30,7 @@ pub use evidence::{
 pub use exchange::{Attempt, Connection, Exchange, NextHop, RequestFacts};
 pub use id::RequestId;
 pub use key::Key;
+pub use ledger::Ledger;
 pub use record::Record;
 pub use redact::Redact;
 pub use rfc9209::ErrorType;
