@@ -5,10 +5,17 @@
 
 pub mod cause;
 pub mod diagnosis;
+pub mod disclosure;
 pub mod evidence;
 pub mod exchange;
+pub mod header;
 pub mod id;
 pub mod key;
+pub mod ledger;
+pub mod metrics;
+pub mod page;
+pub mod record;
+pub mod redact;
 pub mod rfc9209;
 pub mod sniff;
 mod token;
@@ -16,10 +23,14 @@ mod wording;
 
 pub use cause::{Cause, Row};
 pub use diagnosis::{Diagnosis, Scene};
+pub use disclosure::Disclosure;
 pub use evidence::{
     Certainty, CertificateFault, Evidence, Failure, Fault, Party, Phase, Sent, Side, Value,
 };
 pub use exchange::{Attempt, Connection, Exchange, NextHop, RequestFacts};
 pub use id::RequestId;
 pub use key::Key;
+pub use ledger::Ledger;
+pub use record::Record;
+pub use redact::Redact;
 pub use rfc9209::ErrorType;

@@ -71,7 +71,7 @@ impl Scene<'_> {
     }
 
     /// The row that is the verdict on this scene.
-    fn verdict(&self) -> Cause {
+    pub(crate) fn verdict(&self) -> Cause {
         if let Some(Failure { fault: Fault::Denied(cause), .. }) = self.failure {
             return cause;
         }

@@ -1,0 +1,294 @@
+//! The body of an error made here, in the form that the client would rather have. All forms show
+//! who, what, what to do, the request's id and the time; whatever a peer had a hand in is escaped
+//! and bounded.
+
+mod accept;
+mod grpc;
+mod html;
+
+use std::fmt::Write;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use serde::Serialize;
+
+pub use accept::Format;
+pub use grpc::Grpc;
+
+use super::cause::Again;
+use super::diagnosis::Diagnosis;
+use super::disclosure::Disclosure;
+use super::evidence::{Certainty, Party, Phase};
+use super::exchange::Exchange;
+use super::header;
+use super::record::{deceives, timestamp};
+
+/// The most characters of one text.
+const MAX_TEXT: usize = 280;
+
+/// A body and its type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// The value of `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub bytes: Bytes,
+}
+
+/// What a client may be told of a verdict. Made in one place, so that no form tells more.
+struct Told<'a> {
+    diagnosis: &'a Diagnosis,
+    id: &'a str,
+    what: String,
+    todo: String,
+    /// What only the full form tells.
+    full: Option<Full>,
+}
+
+struct Full {
+    node: String,
+    next_hop: Option<String>,
+}
+
+/// The body of a generated answer, by the request's `Accept`.
+#[must_use]
+pub fn body(
+    accept: Option<&[u8]>,
+    exchange: &Exchange,
+    diagnosis: &Diagnosis,
+    status: u16,
+    disclosure: Disclosure,
+    node: &str,
+    now: SystemTime,
+) -> Body {
+    let format = Format::choose(accept);
+    let mut told = Told::of(exchange, diagnosis, disclosure);
+    if let Some(full) = told.full.as_mut() {
+        full.node = tidy(node);
+    }
+    let time = timestamp(now);
+    let text = match format {
+        Format::Text => told.text(status, &time),
+        Format::Markdown => told.markdown(status, &time),
+        Format::Problem | Format::Json => told.json(status, &time),
+        Format::Html => html::page(&told, status, &time),
+    };
+    Body { content_type: format.content_type(), bytes: text.into() }
+}
+
+impl<'a> Told<'a> {
+    fn of(exchange: &'a Exchange, diagnosis: &'a Diagnosis, disclosure: Disclosure) -> Self {
+        let id = exchange.id.as_str();
+        match disclosure {
+            Disclosure::Full => Self {
+                diagnosis,
+                id,
+                what: tidy(&diagnosis.says),
+                todo: tidy(&diagnosis.remedy),
+                full: Some(Full {
+                    node: String::new(),
+                    next_hop: header::judged(exchange, diagnosis)
+                        .map(|attempt| tidy(&attempt.next_hop.to_string())),
+                }),
+            },
+            // The catalogue's own words; they hold no evidence, hence no name and no address.
+            Disclosure::Minimal => Self {
+                diagnosis,
+                id,
+                what: diagnosis.cause.meaning.to_owned(),
+                todo: general_remedy(diagnosis),
+                full: None,
+            },
+        }
+    }
+
+    /// Label and value of everything beyond `what` and `todo`, in order.
+    fn facts(&self, time: &str) -> Vec<(&'static str, String)> {
+        let mut facts =
+            vec![("Cause", self.diagnosis.cause.id.to_owned()), ("Who", self.who().to_owned())];
+        if let Some(full) = &self.full {
+            facts.push(("Phase", self.diagnosis.phase.to_string()));
+            facts.push(("Certainty", self.diagnosis.certainty.to_string()));
+            if let Some(next_hop) = &full.next_hop {
+                facts.push(("Next hop", next_hop.clone()));
+            }
+            facts.push(("Proxy", full.node.clone()));
+        }
+        facts.push(("Ref", self.id.to_owned()));
+        facts.push(("Time", time.to_owned()));
+        facts
+    }
+
+    const fn who(&self) -> &'static str {
+        match self.diagnosis.party {
+            Party::Client => "the client",
+            Party::Network => "the network between this proxy and the origin",
+            Party::Proxy => "this proxy",
+            Party::NextHop => "another proxy behind this one",
+            Party::Origin => "the origin",
+        }
+    }
+
+    fn text(&self, status: u16, time: &str) -> String {
+        let mut out =
+            format!("{}\n\n{}\n\nWhat to do: {}\n\n", title(status), self.what, self.todo);
+        for (label, value) in self.facts(time) {
+            writeln!(out, "{:<11}{value}", format!("{label}:")).expect("a String takes all");
+        }
+        out
+    }
+
+    fn markdown(&self, status: u16, time: &str) -> String {
+        let mut out = format!(
+            "# {}\n\n{}\n\n## What to do\n\n{}\n\n",
+            title(status),
+            inert(&self.what),
+            inert(&self.todo)
+        );
+        for (label, value) in self.facts(time) {
+            writeln!(out, "* {label}: `{}`", value.replace('`', "'")).expect("a String takes all");
+        }
+        out
+    }
+
+    fn json(&self, status: u16, time: &str) -> String {
+        let diagnosis = self.diagnosis;
+        let full = self.full.as_ref();
+        let problem = Problem {
+            kind: "about:blank",
+            title: phrase(status),
+            status,
+            detail: &self.what,
+            instance: self.id,
+            error_code: diagnosis.cause.cloudflare.code().unwrap_or(status),
+            error_name: diagnosis.cause.id,
+            error_category: category(diagnosis),
+            retryable: diagnosis.retryable,
+            retry_after: diagnosis.retry_after(),
+            owner_action_required: owner_must_act(diagnosis),
+            what_you_should_do: &self.todo,
+            cause: diagnosis.cause.id,
+            party: diagnosis.party,
+            phase: full.map(|_| diagnosis.phase),
+            certainty: full.map(|_| diagnosis.certainty),
+            next_hop: full.and_then(|full| full.next_hop.as_deref()),
+            node: full.map(|full| full.node.as_str()),
+            reference: self.id,
+            time,
+        };
+        let mut out = serde_json::to_string_pretty(&problem).expect("it has only text for keys");
+        out.push('\n');
+        out
+    }
+}
+
+/// RFC 9457, with the members that programs know from Cloudflare's errors.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    /// The status that Cloudflare has for this cause.
+    error_code: u16,
+    error_name: &'static str,
+    error_category: &'static str,
+    retryable: bool,
+    retry_after: Option<u32>,
+    owner_action_required: bool,
+    what_you_should_do: &'a str,
+    cause: &'static str,
+    party: Party,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phase: Option<Phase>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certainty: Option<Certainty>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_hop: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<&'a str>,
+    #[serde(rename = "ref")]
+    reference: &'a str,
+    time: &'a str,
+}
+
+/// `502 Bad Gateway`
+fn title(status: u16) -> String {
+    format!("{status} {}", phrase(status))
+}
+
+fn phrase(status: u16) -> &'static str {
+    let known = http::StatusCode::from_u16(status).ok().and_then(|s| s.canonical_reason());
+    known.unwrap_or(if status < 500 { "Request Refused" } else { "Gateway Error" })
+}
+
+/// Whether it takes the owner of the service to set this right.
+fn owner_must_act(diagnosis: &Diagnosis) -> bool {
+    diagnosis.party != Party::Client && diagnosis.cause.again == Again::Never
+}
+
+/// A coarse kind of error, for programs.
+fn category(diagnosis: &Diagnosis) -> &'static str {
+    match (diagnosis.cause.id, diagnosis.phase, diagnosis.party) {
+        ("denied_by_policy" | "address_prohibited", ..) => "access_denied",
+        ("rate_limited", ..) => "rate_limit",
+        (.., Party::Client) => "request",
+        (_, Phase::Dns, _) => "dns",
+        (_, Phase::Tls, _) => "tls",
+        (.., Party::Proxy) => "config",
+        (.., Party::Network) => "network",
+        (.., Party::NextHop | Party::Origin) => "origin",
+    }
+}
+
+/// What to do, without a word about what lies behind this proxy.
+fn general_remedy(diagnosis: &Diagnosis) -> String {
+    const TELL: &str = "tell the operator of this service, and give the reference";
+    match (diagnosis.party, diagnosis.cause.again, diagnosis.retry_after()) {
+        (Party::Client, Again::Never, _) => "Correct the request, then send it again.".to_owned(),
+        (_, Again::Never, _) => {
+            format!("Sending it again will not help until the cause is repaired: {TELL}.")
+        }
+        (_, _, Some(1)) => format!("Try again in 1 second. If it goes on, {TELL}."),
+        (_, _, Some(seconds)) => {
+            format!("Try again in {seconds} seconds. If it goes on, {TELL}.")
+        }
+        _ if diagnosis.retryable => format!("Try again. If it goes on, {TELL}."),
+        _ => {
+            format!(
+                "It may have been carried out: look before you send it again. If it goes on, {TELL}."
+            )
+        }
+    }
+}
+
+/// Text that a peer may have had a hand in: bounded, on one line, and not deceiving.
+fn tidy(text: &str) -> String {
+    let mut out: String = text
+        .chars()
+        .take(MAX_TEXT)
+        .map(|c| if deceives(c) { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if text.chars().nth(MAX_TEXT).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// Markdown that makes no link, image, emphasis or HTML. The grave accents of our own templates
+/// stay: what stands between two of them is shown as it is.
+fn inert(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if matches!(c, '\\' | '[' | ']' | '<' | '>' | '*' | '_' | '&' | '|' | '#' | '!') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests;

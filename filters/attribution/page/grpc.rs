@@ -1,0 +1,89 @@
+//! The verdict for a gRPC client: an answer of trailers only.
+
+use std::fmt::Write;
+
+use super::Told;
+use crate::attribution::diagnosis::Diagnosis;
+use crate::attribution::disclosure::Disclosure;
+use crate::attribution::exchange::Exchange;
+
+/// What a gRPC client is answered, beside HTTP status 200 and `content-type: application/grpc`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grpc {
+    /// `grpc-status`.
+    pub status: u8,
+    /// `grpc-message`, percent-encoded.
+    pub message: String,
+}
+
+impl Grpc {
+    /// Whether a request's `Content-Type` is gRPC's. gRPC-Web is not: its trailers stand in the
+    /// body.
+    #[must_use]
+    pub fn asked(content_type: Option<&[u8]>) -> bool {
+        let gives = b"application/grpc";
+        content_type.is_some_and(|value| {
+            value.len() >= gives.len()
+                && value[..gives.len()].eq_ignore_ascii_case(gives)
+                && matches!(value.get(gives.len()), None | Some(b'+' | b';' | b' '))
+        })
+    }
+
+    /// The answer that stands for this HTTP status, by gRPC's own table of status codes; beyond
+    /// it, 499 is `CANCELLED`, 500 `INTERNAL` and a size over its limit `RESOURCE_EXHAUSTED`.
+    #[must_use]
+    pub fn of(
+        exchange: &Exchange,
+        diagnosis: &Diagnosis,
+        status: u16,
+        disclosure: Disclosure,
+    ) -> Self {
+        let told = Told::of(exchange, diagnosis, disclosure);
+        let code = match status {
+            499 => 1,
+            403 => 7,
+            413 | 414 | 431 => 8,
+            404 | 405 => 12,
+            400 | 500 => 13,
+            408 | 429 | 502..=504 | 520..=526 | 530 => 14,
+            401 => 16,
+            _ => 2,
+        };
+        let message = format!("{} ({}, ref {})", told.what, diagnosis.cause.id, exchange.id);
+        Self { status: code, message: percent_encoded(&message) }
+    }
+}
+
+/// As gRPC's protocol demands of `grpc-message`: printable ASCII but `%` stands for itself.
+fn percent_encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("a String takes all");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_grpc_is_grpc() {
+        for yes in ["application/grpc", "application/grpc+proto", "Application/gRPC;x=1"] {
+            assert!(Grpc::asked(Some(yes.as_bytes())), "{yes}");
+        }
+        for no in ["application/grpc-web", "application/grpcx", "application/json", ""] {
+            assert!(!Grpc::asked(Some(no.as_bytes())), "{no}");
+        }
+        assert!(!Grpc::asked(None));
+    }
+
+    #[test]
+    fn messages_are_encoded() {
+        assert_eq!(percent_encoded("50% of ü\n"), "50%25 of %C3%BC%0A");
+    }
+}
