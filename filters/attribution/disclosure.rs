@@ -8,6 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::secret::Secret;
+use crate::trust::is_private;
+
 /// How much a client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Disclosure {
@@ -51,15 +54,15 @@ pub struct DiagnosisSettings {
     /// Who is told everything: `auto` (default), `full` or `minimal`.
     pub disclosure: Disclose,
     /// A secret: a request that carries it in `Whodunit-Debug` is told everything. Unset by
-    /// default; an empty one counts as unset.
-    pub debug_token: Option<String>,
+    /// default.
+    pub debug_token: Option<Secret>,
 }
 
 impl DiagnosisSettings {
     /// How much this client is told. See [`disclose`].
     #[must_use]
     pub fn disclose(&self, client: Option<IpAddr>, presented: Option<&[u8]>) -> Disclosure {
-        disclose(self.disclosure, client, self.debug_token.as_deref(), presented)
+        disclose(self.disclosure, client, self.debug_token.as_ref(), presented)
     }
 }
 
@@ -69,38 +72,30 @@ impl DiagnosisSettings {
 pub fn disclose(
     setting: Disclose,
     client: Option<IpAddr>,
-    debug_token: Option<&str>,
+    debug_token: Option<&Secret>,
     presented: Option<&[u8]>,
 ) -> Disclosure {
     let full = match setting {
         Disclose::Full => true,
-        Disclose::Auto => client.is_none_or(near),
+        Disclose::Auto => client.is_none_or(is_private),
         Disclose::Minimal => false,
     };
     let told = full
         || match (debug_token, presented) {
-            (Some(token), Some(presented)) => !token.is_empty() && same(token, presented),
+            (Some(token), Some(presented)) => same(token, presented),
             _ => false,
         };
     if told { Disclosure::Full } else { Disclosure::Minimal }
 }
 
-/// Loopback, private (RFC 1918, RFC 4193) or link-local.
-fn near(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
-}
-
 /// Compares in a time that tells nothing about the secret.
-fn same(secret: &str, presented: &[u8]) -> bool {
+fn same(secret: &Secret, presented: &[u8]) -> bool {
     let mac = |text: &[u8]| {
         Hmac::<Sha256>::new_from_slice(b"whodunit-debug")
             .expect("a key may have any length")
             .chain_update(text)
     };
-    mac(presented).verify(&mac(secret.as_bytes()).finalize().into_bytes()).is_ok()
+    mac(presented).verify(&mac(secret.expose()).finalize().into_bytes()).is_ok()
 }
 
 #[cfg(test)]
@@ -134,13 +129,14 @@ mod tests {
     #[test]
     fn the_right_token_opens() {
         let far = "8.8.8.8".parse().ok();
+        let token = Secret::try_from("correct horse battery".to_owned()).expect("long enough");
         let ask =
             |token, presented: &[u8]| disclose(Disclose::Minimal, far, token, Some(presented));
-        assert_eq!(ask(Some("s3cret"), b"s3cret"), Disclosure::Full);
-        assert_eq!(ask(Some("s3cret"), b"s3cre"), Disclosure::Minimal);
-        assert_eq!(ask(Some("s3cret"), b""), Disclosure::Minimal);
-        assert_eq!(ask(Some(""), b""), Disclosure::Minimal);
-        assert_eq!(ask(None, b"s3cret"), Disclosure::Minimal);
+        assert_eq!(ask(Some(&token), b"correct horse battery"), Disclosure::Full);
+        assert_eq!(ask(Some(&token), b"correct horse batter"), Disclosure::Minimal);
+        assert_eq!(ask(Some(&token), b""), Disclosure::Minimal);
+        assert_eq!(ask(None, b""), Disclosure::Minimal);
+        assert_eq!(disclose(Disclose::Minimal, far, Some(&token), None), Disclosure::Minimal);
         assert_eq!(disclose(Disclose::Full, far, None, None), Disclosure::Full);
     }
 
