@@ -122,7 +122,7 @@ rows! {
         again: Again::After(5),
         meaning: "The origin stopped reading the request, and the limit for sending it ran out.",
         says: "{next_hop} stopped taking the request[ for {limit_ms}][, after {written}].",
-        remedy: "Find out why the origin does not read: it hangs, or its workers are all busy; if it needs longer, raise `{setting}`.",
+        remedy: "Find out why the origin does not read: it hangs, or its workers are all busy[; if it needs longer, raise `{setting}`].",
         details: "the request was not taken[ within {limit_ms}][ after {written}]",
         proof: &[Key::Written, Key::SendWindow],
         elsewhere: &[("nginx", "upstream timed out (110) while sending request to upstream"), ("Envoy", "504, UT or SI"), ("HAProxy", "sD"), ("Cloudflare", "524")],
