@@ -3,6 +3,7 @@
 //! [`evidence`] and [`exchange`] hold facts, [`diagnosis`] is the only place that blames, by the
 //! rows of [`cause`]; what renders a verdict decides nothing.
 
+mod alert;
 pub mod cause;
 pub mod diagnosis;
 pub mod disclosure;
@@ -16,13 +17,17 @@ pub mod metrics;
 pub mod page;
 pub mod record;
 pub mod redact;
+pub mod reference;
 pub mod rfc9209;
+mod scene;
 pub mod sniff;
+pub mod status;
 mod token;
+mod value;
 mod wording;
 
 pub use cause::{Cause, Row};
-pub use diagnosis::{Diagnosis, Scene};
+pub use diagnosis::Diagnosis;
 pub use disclosure::Disclosure;
 pub use evidence::{
     Certainty, CertificateFault, Evidence, Failure, Fault, Party, Phase, Sent, Side, Value,
@@ -34,3 +39,5 @@ pub use ledger::Ledger;
 pub use record::Record;
 pub use redact::Redact;
 pub use rfc9209::ErrorType;
+pub use scene::Scene;
+pub use status::{Dialect, Statuses};

@@ -3,23 +3,27 @@
 //! and nowhere else.
 //!
 //! The rows stand in one file for each part of a request's way:
-#![doc = "[`client`], [`proxy`], [`path`], [`tls`], [`send`], [`answer`]."]
+//! [`client`], [`proxy`], [`path`], [`tls`] and [`certificate`], [`send`], [`answer`] and [`body`].
 
 pub mod answer;
+pub mod body;
+pub mod certificate;
 pub mod client;
 pub mod path;
 pub mod proxy;
 pub mod send;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 mod witness;
 
 use std::sync::LazyLock;
 
-use super::diagnosis::Scene;
-use super::evidence::{Party, Phase};
+use super::evidence::{Failure, Fault, Party, Phase, Side};
 use super::exchange::Exchange;
 use super::key::Key;
 use super::rfc9209::ErrorType;
+use super::scene::Scene;
 
 /// A cause: a row of the catalogue.
 pub type Cause = &'static Row;
@@ -48,8 +52,8 @@ pub struct Row {
     pub remedy: &'static str,
     /// The `details` parameter, likewise; only facts that may leave on the wire.
     pub details: &'static str,
-    /// The evidence without which the verdict is only likely. A verdict that can never be proved
-    /// asks for a piece of evidence that nothing supplies yet.
+    /// The evidence without which the verdict is only likely, all of it. A verdict that can never
+    /// be proved asks for a piece of evidence that nothing supplies yet.
     pub proof: &'static [Key],
     /// What other systems call it: the system and its word.
     pub elsewhere: &'static [(&'static str, &'static str)],
@@ -118,13 +122,51 @@ pub fn by_denial(_: &Scene<'_>) -> bool {
 
 /// Every cause, in order of precedence.
 pub static CATALOGUE: LazyLock<Vec<Cause>> = LazyLock::new(|| {
-    [client::ROWS, proxy::ROWS, path::ROWS, tls::ROWS, send::ROWS, answer::ROWS].concat()
+    [
+        client::ROWS,
+        proxy::ROWS,
+        path::ROWS,
+        tls::ROWS,
+        certificate::ROWS,
+        send::ROWS,
+        answer::ROWS,
+        body::ROWS,
+    ]
+    .concat()
 });
 
 /// The cause with this id.
 #[must_use]
 pub fn find(id: &str) -> Option<Cause> {
     CATALOGUE.iter().copied().find(|row| row.id == id)
+}
+
+/// The id that comes nearest to a mistaken one, if any comes near.
+#[must_use]
+pub fn nearest(id: &str) -> Option<&'static str> {
+    nearer(id, CATALOGUE.iter().map(|row| row.id))
+}
+
+/// The word that comes nearest to a mistaken one, with at most a third of it mistaken.
+pub(crate) fn nearer<'w>(word: &str, words: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let near = |other: &&str| distance(word.as_bytes(), other.as_bytes());
+    words.min_by_key(near).filter(|other| near(other) * 3 <= other.len().max(3))
+}
+
+/// How many bytes to insert, drop or replace to make `b` of `a` (Levenshtein's distance).
+fn distance(a: &[u8], b: &[u8]) -> usize {
+    // No id is longer than this; what is longer by far is nobody's slip of the pen.
+    let a = &a[..a.len().min(64)];
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 /// A cause's place in the catalogue.

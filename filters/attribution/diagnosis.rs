@@ -1,21 +1,11 @@
 //! The verdict: the only place that blames.
 
-use super::cause::{Again, CATALOGUE, Cause, Status, answer, proxy};
-use super::evidence::{Certainty, Evidence, Failure, Fault, Party, Phase, Sent};
-use super::exchange::{Attempt, Exchange};
+use super::cause::{Again, Cause, Status, answer, proxy};
+use super::evidence::{Certainty, Evidence, Fault, Party, Phase, Sent};
+use super::exchange::Exchange;
 use super::key::Key;
+pub use super::scene::Scene;
 use super::wording;
-
-/// What a row's `when` looks at.
-#[derive(Clone, Copy, Debug)]
-pub struct Scene<'a> {
-    /// The whole exchange.
-    pub exchange: &'a Exchange,
-    /// The failure to judge; `None` for an answer of the origin's that tells of an error itself.
-    pub failure: Option<&'a Failure>,
-    /// The attempt that the failure belongs to, or the last one.
-    pub attempt: Option<&'a Attempt>,
-}
 
 /// Who failed, in which phase, why, how sure that is, on what evidence, and what to do.
 #[derive(Clone, Debug)]
@@ -26,6 +16,8 @@ pub struct Diagnosis {
     pub party: Party,
     /// In which phase.
     pub phase: Phase,
+    /// Which attempt that was, counted from 0; `None` if it was none of them.
+    pub attempt: Option<usize>,
     /// How sure.
     pub certainty: Certainty,
     /// What evidence would have made it sure.
@@ -44,97 +36,65 @@ pub struct Diagnosis {
     pub details: String,
 }
 
-impl Scene<'_> {
-    /// Whether the failure was seen on the origin's side in one of these phases, with this fault.
-    #[must_use]
-    pub fn origin(&self, phases: &[Phase], fault: Fault) -> bool {
-        self.seen(super::evidence::Side::Origin, phases, fault)
-    }
-
-    /// The same for any side.
-    #[must_use]
-    pub fn seen(&self, side: super::evidence::Side, phases: &[Phase], fault: Fault) -> bool {
-        self.failure
-            .is_some_and(|f| f.side == side && f.fault == fault && phases.contains(&f.phase))
-    }
-
-    /// Whether the attempt ran over a connection that had carried requests before.
-    #[must_use]
-    pub fn reused(&self) -> bool {
-        self.attempt.and_then(|a| a.connection).is_some_and(|c| c.reused)
-    }
-
-    /// A number from the failure's evidence.
-    #[must_use]
-    pub fn number(&self, key: Key) -> Option<u64> {
-        self.failure.and_then(|f| f.evidence.number(key))
-    }
-
-    /// The row that is the verdict on this scene.
-    pub(crate) fn verdict(&self) -> Cause {
-        if let Some(Failure { fault: Fault::Denied(cause), .. }) = self.failure {
-            return cause;
-        }
-        CATALOGUE.iter().copied().find(|row| (row.when)(self)).unwrap_or(&proxy::PROXY_BUG)
-    }
-}
-
 impl Diagnosis {
     /// The verdict on an exchange; `None` when nothing failed.
     ///
     /// What ended the exchange outside any attempt is judged first. If all attempts failed, the
-    /// verdict is that on the most telling of them: the one whose row comes first in the
-    /// catalogue. An attempt that failed and was made good by a later one is no error.
+    /// verdict is that on the most telling of them: what was seen to happen before a limit that
+    /// ran out, then by the order of the catalogue. An attempt that failed and was made good by a
+    /// later one is no error.
     #[must_use]
     pub fn of(exchange: &Exchange) -> Option<Self> {
         let last = exchange.last_attempt();
         if let Some(failure) = exchange.failure() {
-            return Some(Self::on(Scene { exchange, failure: Some(failure), attempt: last }));
+            let scene = Scene { exchange, failure: Some(failure), attempt: last };
+            return Some(Self::on(scene, None));
         }
         if exchange.attempt_failed() {
             return exchange
                 .attempts()
-                .filter_map(|a| {
-                    Some(Scene { exchange, failure: Some(a.failure.as_deref()?), attempt: Some(a) })
+                .enumerate()
+                .filter_map(|(n, a)| {
+                    let failure = Some(a.failure.as_deref()?);
+                    Some((n, Scene { exchange, failure, attempt: Some(a) }))
                 })
-                .min_by_key(|scene| super::cause::index(scene.verdict()))
-                .map(Self::on);
+                .min_by_key(|(_, scene)| scene.reticence())
+                .map(|(n, scene)| Self::on(scene, Some(n)));
         }
-        let status = exchange.upstream_status.filter(|status| *status >= 500)?;
+        exchange.upstream_status.filter(|status| *status >= 500)?;
         let told = Scene { exchange, failure: None, attempt: last };
-        let mut diagnosis = Self::on(told);
-        diagnosis.evidence.set(Key::Status, status);
-        Some(diagnosis)
+        Some(Self::on(told, exchange.attempts_made().checked_sub(1)))
     }
 
-    fn on(scene: Scene<'_>) -> Self {
+    fn on(scene: Scene<'_>, attempt: Option<usize>) -> Self {
         let cause = scene.verdict();
         let exchange = scene.exchange;
-        let mut evidence = scene.failure.map(|f| f.evidence.clone()).unwrap_or_default();
-        if let Some(status) = exchange.upstream_status {
-            evidence.set_if_absent(Key::Status, status);
-        }
-        if let (Some(failure), true) = (scene.failure, cause == &proxy::PROXY_BUG) {
-            evidence.set_if_absent(Key::At, format!("{:?} while {}", failure.fault, failure.phase));
-        }
-        if let Some(connection) = scene.attempt.and_then(|a| a.connection).filter(|c| c.reused) {
-            evidence.set_if_absent(Key::IdleMs, connection.idle);
-        }
-        let missing: Vec<Key> =
-            cause.proof.iter().copied().filter(|key| evidence.find(*key).is_none()).collect();
+        let evidence = scene.evidence(cause);
+        let missing: Vec<Key> = cause
+            .proof
+            .iter()
+            .copied()
+            .filter(|key| !evidence.find(*key).is_some_and(|value| key.bears_out(value)))
+            .collect();
+        let foreseen = matches!(scene.fault(), Some(Fault::Panic | Fault::Denied(_)));
         let certainty = if cause == &answer::NEXT_HOP_ERROR {
             Certainty::Claimed
+        } else if cause == &proxy::PROXY_BUG && !foreseen {
+            Certainty::Unknown
         } else if missing.is_empty() {
             Certainty::Proved
         } else {
             Certainty::Likely
         };
-        let harmless = exchange.harmless_to_repeat();
+        // REFUSED_STREAM promises that the request was not acted upon (RFC 9113 section 8.7).
+        let refused = exchange.attempts_made() == 1 && scene.fault() == Some(Fault::StreamReset(7));
+        let harmless = exchange.harmless_to_repeat() || refused;
         let words = wording::Words::new(exchange, scene.attempt, &evidence);
         Self {
             cause,
             party: cause.party,
             phase: scene.failure.map_or(cause.phase, |f| f.phase),
+            attempt,
             certainty,
             missing,
             sent: exchange.sent(),
@@ -161,3 +121,6 @@ impl Diagnosis {
         self.cause.standard == Status::Pass
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,12 +1,11 @@
 //! Facts: what was seen to break, where, and what it was seen by. Nothing here blames anybody.
 
-use std::borrow::Cow;
-
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::cause::Cause;
-use super::key::{Key, Unit};
+use super::key::Key;
 use super::token::tokens;
+pub use super::value::Value;
 
 tokens! {
     /// Who failed.
@@ -212,19 +211,6 @@ impl Failure {
     }
 }
 
-/// The value of one piece of evidence.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// A number, in the key's unit.
-    Number(u64),
-    /// Words. Whatever a peer sent must have been bounded before; it is escaped when rendered.
-    Text(Cow<'static, str>),
-    /// Several words.
-    List(Vec<String>),
-    /// Yes or no.
-    Flag(bool),
-}
-
 /// A bag of facts, at most one for each key, in the order in which they were found.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evidence(Vec<(Key, Value)>);
@@ -313,65 +299,5 @@ impl Serialize for Evidence {
             }
         }
         map.end()
-    }
-}
-
-impl Value {
-    /// In words for a person: `70,012 bytes`, `1.2 s`, `a, b and c`.
-    #[must_use]
-    pub fn words(&self, unit: Unit) -> String {
-        match self {
-            Self::Number(n) => unit.words(*n),
-            Self::Text(text) => text.clone().into_owned(),
-            Self::List(items) => match items.as_slice() {
-                [] => "none".to_owned(),
-                [one] => one.clone(),
-                [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
-            },
-            Self::Flag(true) => "yes".to_owned(),
-            Self::Flag(false) => "no".to_owned(),
-        }
-    }
-}
-
-impl From<u64> for Value {
-    fn from(number: u64) -> Self {
-        Self::Number(number)
-    }
-}
-impl From<usize> for Value {
-    fn from(number: usize) -> Self {
-        Self::Number(number as u64)
-    }
-}
-impl From<u16> for Value {
-    fn from(number: u16) -> Self {
-        Self::Number(number.into())
-    }
-}
-impl From<std::time::Duration> for Value {
-    /// In milliseconds.
-    fn from(duration: std::time::Duration) -> Self {
-        Self::Number(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-impl From<&'static str> for Value {
-    fn from(text: &'static str) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
-}
-impl From<String> for Value {
-    fn from(text: String) -> Self {
-        Self::Text(Cow::Owned(text))
-    }
-}
-impl From<Vec<String>> for Value {
-    fn from(list: Vec<String>) -> Self {
-        Self::List(list)
-    }
-}
-impl From<bool> for Value {
-    fn from(flag: bool) -> Self {
-        Self::Flag(flag)
     }
 }

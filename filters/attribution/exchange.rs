@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::evidence::{Failure, Sent};
+use super::evidence::{Evidence, Failure, Sent};
 use super::id::RequestId;
 
 /// One request and its answer.
@@ -39,6 +39,12 @@ pub struct Exchange {
     pub generated: bool,
     /// `Proxy-Status` as it came from the origin's side, whole.
     pub received: Option<Box<str>>,
+    /// What a proxy behind this one says of the failure, if its word counts ([`Key::InnerNode`],
+    /// [`Key::InnerCause`] and what else it told). Filled in by whoever reads `received`.
+    ///
+    /// [`Key::InnerNode`]: super::key::Key::InnerNode
+    /// [`Key::InnerCause`]: super::key::Key::InnerCause
+    pub inner: Evidence,
     attempts: Attempts,
     failure: Option<Box<Failure>>,
 }
@@ -191,6 +197,7 @@ impl Exchange {
             answered: None,
             generated: false,
             received: None,
+            inner: Evidence::new(),
             attempts: Attempts::default(),
             failure: None,
         }

@@ -1,5 +1,6 @@
 //! The names of facts, each with its unit and whether it may leave on the wire.
 
+use super::evidence::Value;
 use super::token::tokens;
 
 tokens! {
@@ -67,6 +68,10 @@ tokens! {
         LastSuccessMs = "last_success_ms",
         /// Connections to that address that were accepted while this one waited.
         AcceptedMeanwhile = "accepted_meanwhile",
+        /// Whether the host itself answered elsewhere (another port) while this went unanswered.
+        HostAlive = "host_alive",
+        /// Whether a fresh answer of the name server no longer holds the address that was used.
+        AddressGone = "address_gone",
         /// How long the reused connection had been idle.
         IdleMs = "idle_ms",
         /// The origin's own idle timeout, as learned from the connections it closed.
@@ -91,6 +96,8 @@ tokens! {
         AlertId = "alert_id",
         /// The TLS alert by name.
         Alert = "alert",
+        /// Whether the other end had asked for a certificate (RFC 8446 section 4.3.2).
+        CertificateRequested = "certificate_requested",
         /// The certificate's subject.
         Subject = "subject",
         /// The certificate's issuer.
@@ -131,6 +138,10 @@ tokens! {
         Retransmits = "retransmits",
         /// Segments not acknowledged (`tcpi_unacked`).
         Unacked = "unacked",
+        /// Smaller requests to the same address that were answered in the last minute.
+        SmallerAnswered = "smaller_answered",
+        /// Room that the other end leaves for more bytes (`tcpi_snd_wnd`).
+        SendWindow = "send_window",
         /// Bytes acknowledged (`tcpi_bytes_acked`).
         BytesAcked = "bytes_acked",
     }
@@ -158,6 +169,7 @@ impl Key {
             | Self::Written
             | Self::Expected
             | Self::Received
+            | Self::SendWindow
             | Self::BytesAcked => Unit::Bytes,
             Self::LimitMs
             | Self::WaitedMs
@@ -166,6 +178,25 @@ impl Key {
             | Self::IdleMs
             | Self::OriginIdleMs => Unit::Millis,
             _ => Unit::Plain,
+        }
+    }
+
+    /// Whether this value bears a verdict out. A count of nothing and a plain no do not: they are
+    /// what was looked for and not found.
+    #[must_use]
+    pub const fn bears_out(self, value: &Value) -> bool {
+        match value {
+            Value::Number(0) => !matches!(
+                self,
+                Self::AcceptedMeanwhile | Self::SmallerAnswered | Self::Retransmits | Self::Unacked
+            ),
+            Value::Flag(yes) => {
+                *yes || !matches!(
+                    self,
+                    Self::HostAlive | Self::AddressGone | Self::CertificateRequested
+                )
+            }
+            Value::Number(_) | Value::Text(_) | Value::List(_) => true,
         }
     }
 

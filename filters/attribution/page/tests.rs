@@ -60,7 +60,7 @@ fn grpc() {
     assert_eq!(grpc.status, 14);
     assert_eq!(
         grpc.message,
-        "unix:/run/<app>&.sock took the request and sent nothing for 60 s. (origin_slow, ref 01JD3W0000)"
+        "unix:/run/<app>&.sock was sent the request and sent nothing back for 60 s. (origin_slow, ref 01JD3W0000)"
     );
     let grpc = Grpc::of(&exchange, &diagnosis, 504, Disclosure::Minimal);
     assert!(!grpc.message.contains("sock"), "{}", grpc.message);
