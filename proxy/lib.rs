@@ -1,2 +1,3 @@
 //! x
 pub mod lab;
+pub mod upstream;
