@@ -1,3 +1,4 @@
 //! x
 pub mod lab;
+pub mod sink;
 pub mod upstream;
