@@ -1,0 +1,10 @@
+//! The way to the origin: names to addresses, the choice of an endpoint, the connection.
+
+pub mod balance;
+pub mod dial;
+pub mod endpoint;
+pub mod gate;
+pub mod own;
+pub mod pool;
+pub mod resolve;
+pub mod tls;

@@ -1,0 +1,236 @@
+//! Peers as they are built, and an upgrade through a real Pingora service.
+
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
+
+use async_trait::async_trait;
+use pingora::protocols::Digest;
+use pingora::proxy::{ProxyHttp, Session, http_proxy_service};
+use pingora::server::Fds;
+use pingora::server::configuration::ServerConf;
+use pingora::services::Service;
+use pingora::upstreams::peer::Peer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, watch};
+
+use super::super::tls::TlsSettings;
+use super::*;
+
+fn timeouts() -> TimeoutsInForce {
+    let part = r#"{"connect":"5s","tls":"6s","read":"10s","write":"11s","idle":"12s"}"#;
+    TimeoutsInForce::default().with("test", &serde_json::from_str(part).expect("an override"))
+}
+
+fn upstream(tls: Option<TlsSettings>) -> Upstream {
+    let tls = tls.map(|settings| Tls::load(&settings).expect("no files"));
+    Upstream { name: "web".into(), endpoints: Vec::new(), hop: false, tls, attempts: 1 }
+}
+
+fn picked(next_hop: NextHop, name: Option<&str>) -> Picked {
+    Picked {
+        endpoint: 0,
+        next_hop,
+        name: name.map(Into::into),
+        dns: Duration::ZERO,
+        answer_age: None,
+        stale: None,
+        passed_over: Vec::new(),
+    }
+}
+
+fn peer(tls: Option<TlsSettings>, hop: &Picked, upgrade: bool) -> Box<HttpPeer> {
+    dial(&upstream(tls), hop, &timeouts(), upgrade).expect("a peer").peer
+}
+
+#[test]
+fn every_limit_is_set() {
+    let hop = picked(NextHop::Inet(([127, 0, 0, 1], 80).into()), None);
+    for (tls, connection, total) in [(None, 5, 6), (Some(TlsSettings::default()), 6, 11)] {
+        let peer = peer(tls, &hop, false);
+        let options = &peer.options;
+        let seconds = |limit: Option<Duration>| limit.expect("a limit").as_secs();
+        assert_eq!(seconds(options.connection_timeout), connection);
+        assert_eq!(seconds(options.total_connection_timeout), total);
+        assert_eq!(seconds(options.read_timeout), 10);
+        assert_eq!(seconds(options.write_timeout), 11);
+        assert_eq!(seconds(options.idle_timeout), 12);
+    }
+}
+
+#[test]
+fn the_server_name_is_never_empty_when_it_matters() {
+    let tls = || Some(TlsSettings::default());
+    let address = NextHop::Inet(([127, 0, 0, 1], 443).into());
+    assert_eq!(peer(tls(), &picked(address.clone(), Some("a.test.")), false).sni, "a.test");
+    assert_eq!(peer(tls(), &picked(address.clone(), None), false).sni, "127.0.0.1");
+    let named = TlsSettings { sni: Some("b.test".into()), ..TlsSettings::default() };
+    assert_eq!(peer(Some(named), &picked(address, Some("a.test")), false).sni, "b.test");
+    let socket = picked(NextHop::Unix("/run/a.sock".into()), None);
+    let refused = dial(&upstream(tls()), &socket, &timeouts(), false).err().expect("refused");
+    assert_eq!(refused.evidence.text(Key::Setting), Some("upstreams.web.tls.sni"));
+    let open = TlsSettings { verify: false, ..TlsSettings::default() };
+    assert!(!peer(Some(open), &socket, false).options.verify_cert);
+}
+
+#[test]
+fn upgrades_share_no_connection_and_others_do() {
+    let hop = picked(NextHop::Inet(([127, 0, 0, 1], 80).into()), None);
+    assert_eq!(peer(None, &hop, false).reuse_hash(), peer(None, &hop, false).reuse_hash());
+    assert_ne!(peer(None, &hop, true).reuse_hash(), peer(None, &hop, true).reuse_hash());
+    assert_ne!(peer(None, &hop, true).reuse_hash(), peer(None, &hop, false).reuse_hash());
+}
+
+/// A proxy in front of an origin that answers `101` before it was asked anything.
+struct Front {
+    origin: NextHop,
+    gated: bool,
+    /// One permit for each answer that lies ready to be read.
+    answered: Arc<Semaphore>,
+}
+
+#[async_trait]
+impl ProxyHttp for Front {
+    type CTX = Option<Gate>;
+
+    fn new_ctx(&self) -> Self::CTX {
+        None
+    }
+
+    async fn upstream_peer(
+        &self,
+        _: &mut Session,
+        gate: &mut Self::CTX,
+    ) -> pingora::Result<Box<HttpPeer>> {
+        let hop = picked(self.origin.clone(), None);
+        let mut dialled = dial(&upstream(None), &hop, &timeouts(), self.gated).expect("a peer");
+        // Without the gate, too, each upgrade has a connection of its own.
+        dialled.peer.group_key = UPGRADES.fetch_add(1, Ordering::Relaxed);
+        *gate = dialled.gate;
+        Ok(dialled.peer)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _: bool,
+        _: &HttpPeer,
+        _: std::os::fd::RawFd,
+        _: Option<&Digest>,
+        gate: &mut Self::CTX,
+    ) -> pingora::Result<()> {
+        if let Some(gate) = gate {
+            gate.hold();
+        }
+        self.answered.acquire().await.expect("never closed").forget();
+        // Gives the runtime an occasion to notice that there is something to read: without the
+        // gate that is what it takes to lose.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        Ok(())
+    }
+}
+
+const ANSWER: &[u8] =
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+const QUESTION: &[u8] = b"GET /ws HTTP/1.1\r\nHost: a.test\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+
+/// Answers at once, reads the request's head, then echoes.
+async fn origin(mut stream: impl AsyncReadExt + AsyncWriteExt + Unpin, answered: Arc<Semaphore>) {
+    stream.write_all(ANSWER).await.expect("written");
+    answered.add_permits(1);
+    read_head(&mut stream).await;
+    let mut buffer = [0; 64];
+    while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+        if stream.write_all(&buffer[..length]).await.is_err() {
+            break;
+        }
+    }
+}
+
+async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read_u8().await {
+            Ok(byte) => head.push(byte),
+            Err(_) => break,
+        }
+    }
+    head
+}
+
+/// How many of so many upgrades let a word through and back.
+async fn upgrades(
+    origin_hop: NextHop,
+    answered: Arc<Semaphore>,
+    gated: bool,
+    count: usize,
+) -> usize {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.set_nonblocking(true).expect("set");
+    let address: SocketAddr = listener.local_addr().expect("bound");
+    let front = Front { origin: origin_hop, gated, answered };
+    let mut service = http_proxy_service(&Arc::new(ServerConf::default()), front);
+    service.add_tcp(&address.to_string());
+    let mut fds = Fds::new();
+    fds.add(address.to_string(), listener.into_raw_fd());
+    let fds = Arc::new(parking_lot::Mutex::new(fds));
+    let (stop, stopped) = watch::channel(false);
+    let service = tokio::spawn(async move {
+        service.start_service(Some(fds), stopped, 1).await;
+    });
+    let mut passed = 0;
+    for _ in 0..count {
+        let mut client = TcpStream::connect(address).await.expect("connected");
+        client.write_all(QUESTION).await.expect("written");
+        let head = read_head(&mut client).await;
+        assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
+        let mut echo = [0; 4];
+        if client.write_all(b"ping").await.is_ok() && client.read_exact(&mut echo).await.is_ok() {
+            assert_eq!(&echo, b"ping");
+            passed += 1;
+        }
+    }
+    stop.send(true).expect("still there");
+    service.await.expect("no panic");
+    passed
+}
+
+async fn over_tcp(gated: bool, count: usize) -> usize {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let hop = NextHop::Inet(listener.local_addr().expect("bound"));
+    let answered = Arc::new(Semaphore::new(0));
+    let count_answers = answered.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(origin(stream, count_answers.clone()));
+        }
+    });
+    upgrades(hop, answered, gated, count).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_early_answer_to_an_upgrade_does_not_end_the_tunnel() {
+    assert_eq!(over_tcp(true, 100).await, 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_gate_it_does() {
+    assert!(over_tcp(false, 100).await < 100, "Pingora is mended: the gate can go");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nor_over_a_unix_socket() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("origin.sock");
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let hop = NextHop::Unix(path.to_str().expect("text").into());
+    let answered = Arc::new(Semaphore::new(0));
+    let count_answers = answered.clone();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(origin(stream, count_answers.clone()));
+        }
+    });
+    assert_eq!(upgrades(hop, answered, true, 20).await, 20);
+}
