@@ -46,7 +46,9 @@ pub struct Row {
     pub again: Again,
     /// What it means, in one or two sentences for the catalogue.
     pub meaning: &'static str,
-    /// What happened, in one sentence: a template over evidence (see [`super::wording`]).
+    /// What happened, in one sentence: a template, where `{name}` stands for a fact (a [`Key`], or
+    /// one of `next_hop`, `upstream`, `route`, `attempts`, `waited`) and a part in `[…]` is left
+    /// out when a fact in it is missing.
     pub says: &'static str,
     /// What to do about it, likewise.
     pub remedy: &'static str,

@@ -139,6 +139,13 @@ impl Scene<'_> {
                 path.to_owned().into()
             }),
             Key::Method => request.map(|r| r.method.clone().into()),
+            Key::Rule => match self.fault()? {
+                Fault::TlsAlert(number) => {
+                    let name = alert::name(number).unwrap_or("unknown");
+                    Some(format!("TLS alert {number} ({name})").into())
+                }
+                _ => None,
+            },
             Key::Address => self.attempt.map(|a| a.next_hop.to_string().into()),
             Key::Written => {
                 let written = self.exchange.bytes.upstream_out;

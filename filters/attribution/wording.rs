@@ -41,6 +41,10 @@ impl<'a> Words<'a> {
         if let Ok(key) = name.parse::<Key>()
             && let Some(value) = self.evidence.find(key)
         {
+            // The stations of a way have an order that `a, b and c` would hide.
+            if let (Key::Trace, Value::List(stations)) = (key, value) {
+                return Some(stations.join(" -> "));
+            }
             return Some(value.words(key.unit()));
         }
         match name {

@@ -32,7 +32,7 @@ rows! {
         cloudflare: Status::Log(None),
         again: Again::Never,
         meaning: "The client and this proxy could not agree on a TLS connection; no request was ever read.",
-        says: "The client could not set up a TLS connection with this proxy[: {alert}][: {rule}].",
+        says: "The client could not set up a TLS connection with this proxy[: {rule}].",
         remedy: "Check the certificate and the TLS versions that the listener offers against what the client trusts and speaks[ (it offered {versions})][ (it asked for `{sni}`)].",
         details: "TLS with the client failed",
         proof: &[Key::Rule],

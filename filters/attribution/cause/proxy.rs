@@ -85,7 +85,7 @@ rows! {
         cloudflare: Status::Code(530),
         again: Again::Never,
         meaning: "The request came back to where it had been before, or passed too many proxies; sending it on would go on for ever.",
-        says: "The request goes round in a circle: {trace}.",
+        says: "The request came back to where it had been, or passed too many proxies: {trace}.",
         remedy: "Find the link in that list that points back, and point it at the origin; most often an upstream's address, or its name, leads to this proxy again.",
         details: "loop[ of {hops} hops]",
         proof: &[Key::Trace, Key::Hops],

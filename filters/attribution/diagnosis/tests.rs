@@ -207,3 +207,10 @@ fn an_origin_is_not_believed_when_it_accuses_others() {
     exchange.upstream_status = Some(404);
     assert!(Diagnosis::of(&exchange).is_none());
 }
+
+#[test]
+fn a_loop_is_told_as_a_way() {
+    let looped = crate::attribution::cause::find("loop_detected").expect("a row");
+    let verdict = Diagnosis::of(&(looped.witness)()).expect("a verdict");
+    assert!(verdict.says.contains("edge-1 -> edge-2 -> edge-1"), "{}", verdict.says);
+}
