@@ -77,6 +77,7 @@ fn a_closed_pipe_ends_the_writing_and_is_counted() {
     assert!(sink.flush(LONG));
     sink.write("lost too".into());
     assert_eq!(sink.dropped(), 2);
+    assert!(sink.shared.closed.load(Ordering::Relaxed), "it is not tried again");
 }
 
 #[test]
