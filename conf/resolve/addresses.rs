@@ -1,0 +1,150 @@
+//! The addresses this process listens on: they must not clash, must not be endpoints, and the
+//! operators' one must not stand open.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::{Check, steps};
+use crate::schema::address::{Address, Target};
+use crate::tree::Step;
+
+/// The addresses that a process listens on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Own(Vec<Address>);
+
+impl Own {
+    /// The listening address that a connection to `target` would reach, as far as that can be told
+    /// without resolving names or asking the machine for its addresses: `localhost` and, where a
+    /// listener takes every address, loopback count as ours.
+    #[must_use]
+    pub fn reached(&self, target: &Target) -> Option<&Address> {
+        let target = match target {
+            Target::Ip(address) => *address,
+            Target::Name(host, port) if host == "localhost" || host.ends_with(".localhost") => {
+                return self.reached(&Target::Ip(([127, 0, 0, 1], *port).into())).or_else(|| {
+                    self.reached(&Target::Ip(
+                        (IpAddr::from([0u16, 0, 0, 0, 0, 0, 0, 1]), *port).into(),
+                    ))
+                });
+            }
+            Target::Name(..) => return None,
+            Target::Unix(path) => {
+                return self.0.iter().find(|own| matches!(own, Address::Unix(own) if own == path));
+            }
+        };
+        self.reached_by(target, &[])
+    }
+
+    /// The same for an address that a name was resolved to; `local` are the addresses of this
+    /// machine, which a listener on every address answers for.
+    #[must_use]
+    pub fn reached_by(&self, target: SocketAddr, local: &[IpAddr]) -> Option<&Address> {
+        let ip = target.ip().to_canonical();
+        let here = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified() || local.contains(&ip);
+        self.0.iter().find(|own| {
+            let Some(own) = own.tcp().filter(|own| own.port() == target.port()) else {
+                return false;
+            };
+            let bound = own.ip().to_canonical();
+            // Connecting to the unspecified address connects to loopback.
+            bound == ip
+                || (bound.is_unspecified() && here(ip))
+                || (ip.is_unspecified() && bound.is_loopback())
+        })
+    }
+}
+
+/// Whether two sockets cannot be bound side by side. Listening on `[::]` takes the IPv4 port, too.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    let wide = |wide: SocketAddr, narrow: SocketAddr| {
+        wide.ip().is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
+    };
+    one.port() == other.port()
+        && one.port() != 0
+        && (one.ip() == other.ip() || wide(one, other) || wide(other, one))
+}
+
+pub(super) fn check(check: &mut Check<'_>) -> Own {
+    let config = check.config;
+    let mut seen: Vec<(Address, Vec<Step<'_>>)> = Vec::new();
+    let listeners = config.listeners.iter().enumerate();
+    let listeners = listeners
+        .map(|(index, one)| (&one.address, steps!["listeners", index, "address"].to_vec()));
+    let admin = config.admin.address.iter().map(|one| (one, steps!["admin", "address"].to_vec()));
+    for (address, path) in listeners.chain(admin) {
+        let clashing = seen.iter().find(|(earlier, _)| match (earlier.tcp(), address.tcp()) {
+            (Some(one), Some(other)) => clash(one, other),
+            _ => earlier == address,
+        });
+        if let Some((earlier, first)) = clashing {
+            let says = if earlier == address {
+                format!("`{address}` is listened on twice")
+            } else {
+                format!("`{address}` cannot be listened on beside `{earlier}`, which takes it too")
+            };
+            let problem = check.error(&path, says).other(check.at(first), "the other listener");
+            check.push(problem);
+        }
+        seen.push((address.clone(), path));
+    }
+    exposed(check);
+    Own(seen.into_iter().map(|(address, _)| address).collect())
+}
+
+/// The operators' listener shows hosts, paths and addresses of clients.
+fn exposed(check: &mut Check<'_>) {
+    let admin = &check.config.admin;
+    let Some(address) = admin.address.as_ref().and_then(Address::tcp) else { return };
+    if !address.ip().to_canonical().is_loopback() && admin.token.is_none() {
+        let says = format!("`{address}` can be reached by others, and there is no `admin.token`");
+        let help = "set `admin.token`, or listen on loopback: `127.0.0.1:9901`";
+        let problem = check.error(&steps!["admin", "address"], says).help(help);
+        check.push(problem);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn own(addresses: &[&str]) -> Own {
+        Own(addresses.iter().map(|text| text.parse().expect("an address")).collect())
+    }
+
+    #[test]
+    fn endpoints_that_are_ourselves_are_seen() {
+        let wide = own(&["0.0.0.0:80", "[::]:81", "unix:/run/w.sock"]);
+        for ours in [
+            "127.0.0.1:80",
+            "127.9.9.9:80",
+            "localhost:80",
+            "0.0.0.0:80",
+            "[::1]:81",
+            "127.0.0.1:81",
+            "[::ffff:127.0.0.1]:80",
+            "unix:/run/w.sock",
+            "x.localhost:81",
+        ] {
+            assert!(wide.reached(&ours.parse().expect("a target")).is_some(), "{ours}");
+        }
+        for other in ["127.0.0.1:82", "10.0.0.1:80", "example.net:80", "unix:/run/x.sock"] {
+            assert!(wide.reached(&other.parse().expect("a target")).is_none(), "{other}");
+        }
+        let here = ["10.0.0.1".parse().expect("an address")];
+        assert!(wide.reached_by(([10, 0, 0, 1], 80).into(), &here).is_some());
+        assert!(own(&["10.0.0.1:80"]).reached(&"10.0.0.1:80".parse().expect("a target")).is_some());
+        assert!(
+            own(&["10.0.0.1:80"]).reached(&"127.0.0.1:80".parse().expect("a target")).is_none()
+        );
+    }
+
+    #[test]
+    fn sockets_clash_as_the_kernel_sees_it() {
+        let clash = |one: &str, other: &str| {
+            clash(one.parse().expect("an address"), other.parse().expect("an address"))
+        };
+        assert!(clash("0.0.0.0:80", "127.0.0.1:80"));
+        assert!(clash("[::]:80", "127.0.0.1:80") && clash("0.0.0.0:80", "[::]:80"));
+        assert!(!clash("0.0.0.0:80", "[::1]:80") && !clash("127.0.0.1:80", "127.0.0.2:80"));
+        assert!(!clash("127.0.0.1:0", "127.0.0.1:0") && !clash("0.0.0.0:80", "0.0.0.0:81"));
+    }
+}
