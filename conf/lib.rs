@@ -5,7 +5,7 @@
 //! text ▶ tree (YAML with places) ▶ walk (against the JSON Schema) ▶ serde ▶ resolve (what the
 //!        settings mean together) ▶ Checked { config, resolved, warnings }
 //! ```
-//! The settings structs in [`schema`] are the one source of what there is: the JSON Schema is
+//! The settings structs in [`mod@schema`] are the one source of what there is: the JSON Schema is
 //! generated from them, and the walk checks against that schema, so that a key which nothing reads
 //! is refused and a new key needs no second mention.
 //!
