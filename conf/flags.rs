@@ -182,7 +182,7 @@ mod tests {
         assert!(problems.render(false).contains("this proxy itself"));
         assert_eq!(problems.position(&problems.list()[0].place), (1, 25));
         own.listen = Some("127.0.0.1:1234".to_owned());
-        own.admin = Some("unix:/run/admin.sock".to_owned());
+        own.admin = Some("127.0.0.1:0".to_owned());
         let checked = own.check().expect("it is right");
         let target: Target = "localhost:9000".parse().expect("a target");
         assert_eq!(checked.config.upstreams[ORIGIN].endpoints[0].address, target);

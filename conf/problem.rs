@@ -184,7 +184,10 @@ impl Problems {
 /// Without the text, which may hold secrets.
 impl fmt::Debug for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Problems").field("file", &self.file).field("list", &self.list).finish_non_exhaustive()
+        f.debug_struct("Problems")
+            .field("file", &self.file)
+            .field("list", &self.list)
+            .finish_non_exhaustive()
     }
 }
 

@@ -7,8 +7,6 @@ mod rest;
 mod routes;
 mod upstreams;
 
-pub use addresses::Own;
-
 use crate::problem::{Place, Problem};
 use crate::schema::Config;
 use crate::schema::route::Match;
@@ -20,8 +18,6 @@ use crate::tree::{Node, Step};
 pub struct Resolved {
     /// The routes, narrowest first: the first that covers a request is the one that takes it.
     pub routes: Vec<Way>,
-    /// The addresses that this process itself listens on; no endpoint may be one of them.
-    pub own: Own,
 }
 
 /// A route with everything filled in.
@@ -54,7 +50,7 @@ pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) 
     numbers::check(&mut check);
     rest::check(&mut check);
     let routes = routes::check(&mut check);
-    (Resolved { routes, own }, check.problems)
+    (Resolved { routes }, check.problems)
 }
 
 /// A check under way.

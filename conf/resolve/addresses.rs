@@ -1,66 +1,63 @@
 //! The addresses this process listens on: they must not clash, must not be endpoints, and the
 //! operators' one must not stand open.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::{Check, steps};
 use crate::schema::address::{Address, Target};
 use crate::tree::Step;
 
-/// The addresses that a process listens on.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Own(Vec<Address>);
+/// The addresses that this process listens on.
+pub(super) struct Own(Vec<Address>);
 
 impl Own {
     /// The listening address that a connection to `target` would reach, as far as that can be told
     /// without resolving names or asking the machine for its addresses: `localhost` and, where a
-    /// listener takes every address, loopback count as ours.
-    #[must_use]
-    pub fn reached(&self, target: &Target) -> Option<&Address> {
-        let target = match target {
-            Target::Ip(address) => *address,
-            Target::Name(host, port) if host == "localhost" || host.ends_with(".localhost") => {
-                return self.reached(&Target::Ip(([127, 0, 0, 1], *port).into())).or_else(|| {
-                    self.reached(&Target::Ip(
-                        (IpAddr::from([0u16, 0, 0, 0, 0, 0, 0, 1]), *port).into(),
-                    ))
-                });
+    /// listener takes every address, loopback count as ours. The proxy looks again, at the
+    /// addresses, before it connects.
+    pub(super) fn reached(&self, target: &Target) -> Option<&Address> {
+        match target {
+            Target::Ip(address) => self.reached_by(*address),
+            Target::Name(host, port) => {
+                let host = host.strip_suffix('.').unwrap_or(host);
+                // RFC 6761 section 6.3: these names are loopback.
+                if host != "localhost" && !host.ends_with(".localhost") {
+                    return None;
+                }
+                let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+                loopback.iter().find_map(|ip: &IpAddr| self.reached_by((*ip, *port).into()))
             }
-            Target::Name(..) => return None,
             Target::Unix(path) => {
-                return self.0.iter().find(|own| matches!(own, Address::Unix(own) if own == path));
+                self.0.iter().find(|own| matches!(own, Address::Unix(own) if own == path))
             }
-        };
-        self.reached_by(target, &[])
+        }
     }
 
-    /// The same for an address that a name was resolved to; `local` are the addresses of this
-    /// machine, which a listener on every address answers for.
-    #[must_use]
-    pub fn reached_by(&self, target: SocketAddr, local: &[IpAddr]) -> Option<&Address> {
+    fn reached_by(&self, target: SocketAddr) -> Option<&Address> {
         let ip = target.ip().to_canonical();
-        let here = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified() || local.contains(&ip);
         self.0.iter().find(|own| {
             let Some(own) = own.tcp().filter(|own| own.port() == target.port()) else {
                 return false;
             };
             let bound = own.ip().to_canonical();
+            let here = ip.is_loopback() || ip.is_unspecified();
             // Connecting to the unspecified address connects to loopback.
-            bound == ip
-                || (bound.is_unspecified() && here(ip))
-                || (ip.is_unspecified() && bound.is_loopback())
+            bound == ip || takes(bound, ip) && here || ip.is_unspecified() && bound.is_loopback()
         })
     }
 }
 
-/// Whether two sockets cannot be bound side by side. Listening on `[::]` takes the IPv4 port, too.
+/// Whether listening on one address takes connections to the other: `[::]` takes IPv4 as well.
+fn takes(wide: IpAddr, narrow: IpAddr) -> bool {
+    wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
+}
+
+/// Whether two sockets cannot be bound side by side.
 fn clash(one: SocketAddr, other: SocketAddr) -> bool {
-    let wide = |wide: SocketAddr, narrow: SocketAddr| {
-        wide.ip().is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
-    };
+    let (ip, other_ip) = (one.ip(), other.ip());
     one.port() == other.port()
         && one.port() != 0
-        && (one.ip() == other.ip() || wide(one, other) || wide(other, one))
+        && (ip == other_ip || takes(ip, other_ip) || takes(other_ip, ip))
 }
 
 pub(super) fn check(check: &mut Check<'_>) -> Own {
@@ -93,7 +90,14 @@ pub(super) fn check(check: &mut Check<'_>) -> Own {
 /// The operators' listener shows hosts, paths and addresses of clients.
 fn exposed(check: &mut Check<'_>) {
     let admin = &check.config.admin;
-    let Some(address) = admin.address.as_ref().and_then(Address::tcp) else { return };
+    let Some(address) = &admin.address else { return };
+    let Some(address) = address.tcp() else {
+        let says = "the operators' listener cannot be a Unix socket in this version".to_owned();
+        let help = "write an address on loopback: `127.0.0.1:9901`";
+        let problem = check.error(&steps!["admin", "address"], says).help(help);
+        check.push(problem);
+        return;
+    };
     if !address.ip().to_canonical().is_loopback() && admin.token.is_none() {
         let says = format!("`{address}` can be reached by others, and there is no `admin.token`");
         let help = "set `admin.token`, or listen on loopback: `127.0.0.1:9901`";
@@ -126,11 +130,11 @@ mod tests {
         ] {
             assert!(wide.reached(&ours.parse().expect("a target")).is_some(), "{ours}");
         }
-        for other in ["127.0.0.1:82", "10.0.0.1:80", "example.net:80", "unix:/run/x.sock"] {
+        for other in
+            ["127.0.0.1:82", "[::1]:80", "10.0.0.1:80", "example.net:80", "unix:/run/x.sock"]
+        {
             assert!(wide.reached(&other.parse().expect("a target")).is_none(), "{other}");
         }
-        let here = ["10.0.0.1".parse().expect("an address")];
-        assert!(wide.reached_by(([10, 0, 0, 1], 80).into(), &here).is_some());
         assert!(own(&["10.0.0.1:80"]).reached(&"10.0.0.1:80".parse().expect("a target")).is_some());
         assert!(
             own(&["10.0.0.1:80"]).reached(&"127.0.0.1:80".parse().expect("a target")).is_none()

@@ -25,7 +25,8 @@ pub enum Address {
 pub enum Target {
     /// An address that needs no resolving.
     Ip(SocketAddr),
-    /// A host name, in lower case and without a final dot, and a port.
+    /// A host name in lower case, and a port. A final dot, which keeps a resolver from adding
+    /// domains of its own, stays.
     Name(String, u16),
     /// A Unix-domain socket at an absolute path.
     Unix(PathBuf),
@@ -80,10 +81,10 @@ impl FromStr for Target {
         let Some((host, port)) = text.rsplit_once(':') else {
             return refuse("the port is missing; write `host:port`");
         };
-        let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+        let bare = host.strip_suffix('.').unwrap_or(host);
         match port.parse::<u16>() {
-            Ok(port) if port > 0 && is_host(&host) && !ends_in_number(&host) => {
-                Ok(Self::Name(host, port))
+            Ok(port) if port > 0 && is_host(bare) && !ends_in_number(bare) => {
+                Ok(Self::Name(host.to_ascii_lowercase(), port))
             }
             _ => refuse("write `host:port`, `ip:port`, `[v6]:port` or `unix:/path`"),
         }
@@ -140,7 +141,7 @@ mod tests {
         let read = |text: &str| text.parse::<Target>();
         assert_eq!(read("10.0.0.5:80"), Ok(Target::Ip(([10, 0, 0, 5], 80).into())));
         assert!(matches!(read("[::1]:80"), Ok(Target::Ip(_))));
-        assert_eq!(read("API.internal.:443"), Ok(Target::Name("api.internal".into(), 443)));
+        assert_eq!(read("API.internal.:443"), Ok(Target::Name("api.internal.".into(), 443)));
         assert!(matches!(read("unix:/run/x.sock"), Ok(Target::Unix(_))));
         for bad in [
             "",

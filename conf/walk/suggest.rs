@@ -12,7 +12,7 @@ pub(crate) fn close<'w>(wrong: &str, known: &[&'w str]) -> Option<&'w str> {
     let wrong = plain(wrong.get(..64).unwrap_or(wrong));
     let far = |word: &&str| strsim::osa_distance(&wrong, &plain(word));
     let nearest = known.iter().copied().min_by_key(far)?;
-    let bearable = (wrong.chars().count().max(nearest.len()) / 3).max(1);
+    let bearable = ((wrong.chars().count().max(nearest.len()) + 1) / 4).max(1);
     (far(&nearest) <= bearable).then_some(nearest)
 }
 
