@@ -18,14 +18,13 @@ fn next(told: &Receiver<io::Result<String>>) -> String {
 }
 
 #[test]
-fn writing_and_replacing_are_noticed_and_the_same_text_is_not() {
+fn writing_and_replacing_are_noticed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("w.yaml");
     fs::write(&path, "one").expect("written");
     let (watch, told) = watched(&path, "one");
     fs::write(&path, "two").expect("written");
     assert_eq!(next(&told), "two");
-    fs::write(&path, "two").expect("written");
     let other = folder.path().join(".w.yaml.swp");
     fs::write(&other, "three").expect("written");
     fs::rename(&other, &path).expect("replaced");
@@ -78,4 +77,25 @@ fn links_in_a_circle_end() {
     symlink("b", folder.path().join("a")).expect("a link");
     symlink("a", folder.path().join("b")).expect("a link");
     trace(&folder.path().join("a"), &mut BTreeSet::new(), &mut 0);
+}
+
+#[test]
+fn the_same_text_is_told_once_and_so_is_the_same_trouble() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("w.yaml");
+    let (events, _words) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
+    let changed = move |text: io::Result<String>| drop(tell.send(text.ok()));
+    let mut sentry =
+        Sentry { path: path.clone(), current: Ok("one".to_owned()), changed, events, poll: POLL };
+    for text in [Some("one"), Some("two"), None, Some("two")] {
+        match text {
+            Some(text) => fs::write(&path, text).expect("written"),
+            None => fs::remove_file(&path).expect("removed"),
+        }
+        sentry.look();
+        sentry.look();
+    }
+    let told: Vec<_> = told.try_iter().collect();
+    assert_eq!(told, [Some("two".to_owned()), None, Some("two".to_owned())]);
 }
