@@ -1,1 +1,105 @@
-//! x
+//! whodunit's configuration: YAML in; settings out, or everything that is wrong with it, each
+//! problem with its file, line, column, the line in question and a suggestion.
+//!
+//! ```text
+//! text ▶ tree (YAML with places) ▶ walk (against the JSON Schema) ▶ serde ▶ resolve (what the
+//!        settings mean together) ▶ Checked { config, resolved, warnings }
+//! ```
+//! The settings structs in [`mod@schema`] are the one source of what there is: the JSON Schema is
+//! generated from them, and the walk checks against that schema, so that a key which nothing reads
+//! is refused and a new key needs no second mention.
+//!
+//! ```
+//! let text = "upstreams:\n  web: { endpoint: [ \"10.0.0.5:8080\" ] }\n";
+//! let problems = whodunit_conf::parse(text, "whodunit.yaml").expect_err("a slip of the pen");
+//! let told = problems.render(false);
+//! assert!(told.contains("whodunit.yaml:2:10"));
+//! assert!(told.contains("did you mean `endpoints`?"));
+//!
+//! let checked = whodunit_conf::parse(&text.replace("endpoint", "endpoints"), "whodunit.yaml")
+//!     .expect("it is right now");
+//! assert_eq!(checked.resolved.routes[0].upstream, "web");
+//! ```
+
+pub mod flags;
+pub mod problem;
+pub mod reload;
+pub mod resolve;
+pub mod schema;
+pub mod sections;
+mod tree;
+mod walk;
+
+use std::path::Path;
+
+use serde_path_to_error::Segment;
+
+pub use flags::Flags;
+pub use problem::{Problem, Problems, Severity};
+pub use resolve::{Resolved, Way};
+pub use schema::{Config, schema};
+
+use tree::{Node, Step};
+
+/// A configuration that can be used.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// The settings, every default filled in.
+    pub config: Config,
+    /// What follows from them.
+    pub resolved: Resolved,
+    /// What is allowed but probably not meant.
+    pub warnings: Problems,
+}
+
+/// Reads and checks the configuration in a file. Gives the file's text as well, for
+/// [`reload::watch`].
+///
+/// # Errors
+/// Everything that is wrong with it; that it cannot be read is a problem without a place.
+pub fn load(path: &Path) -> Result<(Checked, String), Problems> {
+    let file = path.display().to_string();
+    let text = reload::read(path).map_err(|error| {
+        let says = format!("the file cannot be read: {error}");
+        Problems::new(&file, "", vec![Problem::error("", 0..0, says)])
+    })?;
+    parse(&text, &file).map(|checked| (checked, text))
+}
+
+/// Reads and checks a configuration. `file` is only what the file is called in problems.
+///
+/// # Errors
+/// Everything that is wrong with it, warnings included, in the order of the text. What the
+/// settings mean together is only looked at once each of them is right by itself.
+pub fn parse(text: &str, file: &str) -> Result<Checked, Problems> {
+    let (tree, mut problems) = tree::read(text);
+    let Some(tree) = tree else { return Err(Problems::new(file, text, problems)) };
+    problems.extend(walk::check(&tree, text));
+    if !problems.is_empty() {
+        return Err(Problems::new(file, text, problems));
+    }
+    settle(&tree, text, file)
+}
+
+/// Makes settings of a tree that fits the schema.
+fn settle(tree: &Node, text: &str, file: &str) -> Result<Checked, Problems> {
+    let config = Config::read(tree.json()).map_err(|error| {
+        let steps: Vec<Step<'_>> = error
+            .path()
+            .iter()
+            .filter_map(|segment| match segment {
+                Segment::Seq { index } => Some(Step::Index(*index)),
+                Segment::Map { key } => Some(Step::Key(key)),
+                Segment::Enum { .. } | Segment::Unknown => None,
+            })
+            .collect();
+        let setting = error.path().to_string();
+        let says = error.inner().to_string();
+        let problem = Problem::error(setting, tree.value(&steps), says);
+        Problems::new(file, text, vec![problem])
+    })?;
+    let (resolved, problems) = resolve::resolve(&config, tree);
+    let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
+    let problems = Problems::new(file, text, problems);
+    if wrong { Err(problems) } else { Ok(Checked { config, resolved, warnings: problems }) }
+}

@@ -1,0 +1,104 @@
+//! What the settings mean together: names that lead nowhere, addresses that clash, values that
+//! switch everything off; and the routes in the order in which they are tried.
+
+mod addresses;
+mod numbers;
+mod rest;
+mod routes;
+mod upstreams;
+
+use crate::problem::{Place, Problem};
+use crate::schema::Config;
+use crate::schema::route::Match;
+use crate::sections::{LimitsInForce, TimeoutsInForce};
+use crate::tree::{Node, Step};
+
+/// What follows from a configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved {
+    /// The routes, narrowest first: the first that covers a request is the one that takes it.
+    pub routes: Vec<Way>,
+}
+
+/// A route with everything filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Way {
+    /// Its name; no two routes have the same.
+    pub name: String,
+    /// The requests it takes.
+    pub matches: Match,
+    /// The upstream they go to; it exists.
+    pub upstream: String,
+    /// The timeouts that hold on it: its own, then the upstream's, then the global ones.
+    pub timeouts: TimeoutsInForce,
+    /// The limits that hold on it, likewise.
+    pub limits: LimitsInForce,
+}
+
+impl Resolved {
+    /// The route that takes a request. `host` is without a port, `path` as it was sent.
+    #[must_use]
+    pub fn way(&self, host: &str, path: &str) -> Option<&Way> {
+        self.routes.iter().find(|way| way.matches.covers(host, path))
+    }
+}
+
+pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) {
+    let mut check = Check { config, tree, problems: Vec::new() };
+    let own = addresses::check(&mut check);
+    upstreams::check(&mut check, &own);
+    numbers::check(&mut check);
+    rest::check(&mut check);
+    let routes = routes::check(&mut check);
+    (Resolved { routes }, check.problems)
+}
+
+/// A check under way.
+struct Check<'c> {
+    config: &'c Config,
+    tree: &'c Node,
+    problems: Vec<Problem>,
+}
+
+/// A path down the tree from steps of both kinds.
+macro_rules! steps {
+    ($($step:expr),+ $(,)?) => { [$(crate::tree::Step::from($step)),+] };
+}
+pub(crate) use steps;
+
+impl Check<'_> {
+    fn at(&self, path: &[Step<'_>]) -> Place {
+        self.tree.value(path)
+    }
+
+    fn error(&self, path: &[Step<'_>], says: String) -> Problem {
+        Problem::error(named(path), self.at(path), says)
+    }
+
+    fn warning(&self, path: &[Step<'_>], says: String) -> Problem {
+        Problem::warning(named(path), self.at(path), says)
+    }
+
+    fn push(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+}
+
+/// A path as it is written in problems.
+fn named(path: &[Step<'_>]) -> String {
+    let mut name = String::new();
+    for step in path {
+        match step {
+            Step::Key(key) if name.is_empty() => name.push_str(key),
+            Step::Key(key) => {
+                name.push('.');
+                name.push_str(key);
+            }
+            Step::Index(index) => name.extend(["[", &index.to_string(), "]"]),
+        }
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests;

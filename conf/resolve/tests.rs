@@ -1,0 +1,94 @@
+use crate::schema::route::Match;
+use crate::{Checked, parse};
+use whodunit_filters::units::Span;
+
+fn good(text: &str) -> Checked {
+    parse(text, "x.yaml").unwrap_or_else(|problems| panic!("{}", problems.render(false)))
+}
+
+const ROUTES: &str = "
+routes:
+  - { upstream: rest }
+  - { match: { path: /a }, upstream: any-host }
+  - { match: { host: '*.net' }, upstream: wide }
+  - { match: { host: '*.x.net' }, upstream: narrow }
+  - { match: { host: a.x.net }, upstream: exact }
+  - { match: { host: a.x.net, path: /a/ }, upstream: exact }
+  - { match: { host: a.x.net, path: /a/b }, upstream: deep, name: exact-2 }
+upstreams:
+  rest: &some { endpoints: [ '10.0.0.1:80' ] }
+  any-host: *some
+  wide: *some
+  narrow: *some
+  exact: *some
+  deep: *some
+";
+
+#[test]
+fn the_narrowest_route_takes_a_request_whatever_their_order() {
+    let resolved = good(ROUTES).resolved;
+    for (host, path, name) in [
+        ("a.x.net", "/a/b/c", "exact-2"),
+        ("A.X.NET", "/a/c", "exact-3"),
+        ("a.x.net", "/b", "exact"),
+        ("b.x.net", "/a/b", "narrow"),
+        ("b.y.net", "/a", "wide"),
+        ("net", "/abc", "any-host"),
+        ("", "*", "rest"),
+    ] {
+        let way = resolved.way(host, path).expect("the last one takes all");
+        assert_eq!(way.name, name, "{host}{path}");
+    }
+}
+
+#[test]
+fn a_route_overrides_its_upstream_which_overrides_the_rest() {
+    let checked = good(
+        "
+timeouts: { read: 1s, write: 2s, connect: 3s, response: 9s }
+limits: { request_body: 1KiB }
+upstreams:
+  web:
+    endpoints: [ '10.0.0.1:80' ]
+    timeouts: { read: 4s, write: 5s }
+    limits: { request_body: null }
+routes:
+  - { upstream: web, timeouts: { read: 6s, response: null } }
+",
+    );
+    let way = checked.resolved.way("x", "/").expect("a route for all");
+    let timeouts = &way.timeouts;
+    for (set, seconds, place) in [
+        (&timeouts.read, 6, "routes[0].timeouts.read"),
+        (&timeouts.write, 5, "upstreams.web.timeouts.write"),
+        (&timeouts.connect, 3, "timeouts.connect"),
+    ] {
+        assert_eq!((set.value, &*set.place), (Span::seconds(seconds), place));
+    }
+    assert_eq!(timeouts.response.value, None);
+    assert_eq!(way.limits.request_body.value, None);
+    assert_eq!(way.limits.request_body.place, "upstreams.web.limits.request_body");
+}
+
+#[test]
+fn a_single_upstream_needs_no_route() {
+    let checked = good("upstreams: { web: { endpoints: [ '10.0.0.1:80' ] } }");
+    let [way] = &checked.resolved.routes[..] else { panic!("one route") };
+    assert_eq!((way.name.as_str(), way.upstream.as_str()), ("web", "web"));
+    assert_eq!(way.matches, Match::default());
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let checked = good(
+        "
+admin: { token: sesame-sesame-sesame }
+loop: { secret: sesame-sesame-sesame }
+diagnosis: { debug_token: sesame-sesame-sesame }
+upstreams: { web: { endpoints: [ '10.0.0.1:80' ] } }
+",
+    );
+    let shown = checked.config.shown().to_string();
+    assert_eq!(shown.matches("***").count(), 3, "{shown}");
+    assert!(!shown.contains("sesame") && !format!("{checked:?}").contains("sesame"));
+}

@@ -1,0 +1,61 @@
+//! `routes`: which requests go where.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::text::{Host, Name, Prefix};
+use crate::sections::{LimitsOverride, TimeoutsOverride};
+
+/// One route: which requests it takes, and the upstream they go to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Route {
+    /// Its name in records and metrics. Default: the upstream's name, numbered where that is taken.
+    #[serde(default)]
+    pub name: Option<Name>,
+    /// The requests it takes. Default: all that no other route takes.
+    #[serde(default, rename = "match")]
+    pub matches: Match,
+    /// The name of the upstream its requests go to.
+    pub upstream: Name,
+    /// Timeouts that differ on this route; they win over those of the upstream.
+    #[serde(default)]
+    pub timeouts: TimeoutsOverride,
+    /// Limits that differ on this route; they win over those of the upstream.
+    #[serde(default)]
+    pub limits: LimitsOverride,
+}
+
+/// The requests of a route. Of several routes that fit, the one with the exact host wins, then
+/// the longest wildcard, then the one for any host; among those, the longest path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Match {
+    /// The hosts. Default: any.
+    pub host: Option<Host>,
+    /// How their paths begin. Default: any.
+    pub path: Option<Prefix>,
+}
+
+impl Match {
+    /// Whether a request is one of these. `host` is without a port, `path` as it was sent.
+    #[must_use]
+    pub fn covers(&self, host: &str, path: &str) -> bool {
+        self.host.as_ref().is_none_or(|hosts| hosts.covers(host))
+            && self.path.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_str()))
+    }
+
+    /// How narrow it is: of two matches that cover a request, the greater wins.
+    #[must_use]
+    pub fn rank(&self) -> (bool, usize, usize) {
+        let exact = self.host.as_ref().is_some_and(Host::is_exact);
+        let host = self.host.as_ref().map_or(0, |host| host.as_str().len());
+        (exact, host, self.prefix().len())
+    }
+
+    /// How its paths begin; `/` for any.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        self.path.as_ref().map_or("/", Prefix::as_str)
+    }
+}

@@ -1,0 +1,127 @@
+//! `upstreams`: where requests go.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::address::Target;
+use super::text::ServerName;
+use crate::sections::{LimitsOverride, TimeoutsOverride};
+
+/// A group of endpoints that answer the same requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// The addresses that answer. With none, every request ends in `no_endpoints`.
+    pub endpoints: Vec<Endpoint>,
+    /// Speak TLS to the endpoints. Default: plain text.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// Whether it is a proxy whose `Proxy-Status` members are believed.
+    #[serde(default)]
+    pub hop: bool,
+    /// How requests are spread over the endpoints.
+    #[serde(default)]
+    pub balance: Balance,
+    /// When a request is tried again.
+    #[serde(default)]
+    pub retries: Retries,
+    /// Timeouts that differ for this upstream.
+    #[serde(default)]
+    pub timeouts: TimeoutsOverride,
+    /// Limits that differ for this upstream.
+    #[serde(default)]
+    pub limits: LimitsOverride,
+}
+
+/// One address of an upstream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "Written")]
+pub struct Endpoint {
+    /// `host:port`, `ip:port`, `[v6]:port`, or `unix:/path`.
+    pub address: Target,
+    /// Its share of the requests, against the others'. 0 takes it out. Default 1.
+    pub weight: u16,
+}
+
+/// An endpoint as it is written: its address alone, or with a weight.
+#[derive(Deserialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "Endpoint")]
+enum Written {
+    Address(Target),
+    Weighted(Weighted),
+}
+
+/// An endpoint with a weight.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(rename = "WeightedEndpoint")]
+#[serde(deny_unknown_fields)]
+struct Weighted {
+    /// `host:port`, `ip:port`, `[v6]:port`, or `unix:/path`.
+    address: Target,
+    /// Its share of the requests, against the others'. 0 takes it out.
+    #[serde(default = "one")]
+    weight: u16,
+}
+
+const fn one() -> u16 {
+    1
+}
+
+impl From<Written> for Endpoint {
+    fn from(written: Written) -> Self {
+        match written {
+            Written::Address(address) => Self { address, weight: one() },
+            Written::Weighted(Weighted { address, weight }) => Self { address, weight },
+        }
+    }
+}
+
+/// TLS towards the endpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// The name to send and to look for in the certificate. Default: the endpoint's host name; its
+    /// address, and no SNI, where it has none.
+    pub sni: Option<ServerName>,
+    /// A PEM file of the authorities to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// Whether the certificate is checked at all.
+    pub verify: bool,
+    /// A PEM file with the certificate to show, and its chain.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with that certificate's key.
+    pub client_key: Option<PathBuf>,
+}
+
+impl Default for Tls {
+    fn default() -> Self {
+        Self { sni: None, ca: None, verify: true, client_cert: None, client_key: None }
+    }
+}
+
+/// How requests are spread over the endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// To each in turn, by weight.
+    #[default]
+    RoundRobin,
+}
+
+/// When a request is tried again: only when nothing of it was sent, or its method is idempotent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retries {
+    /// How many attempts a request gets in all, the first one included. 1 never tries again.
+    #[schemars(range(min = 1, max = 16))]
+    pub attempts: u32,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { attempts: 2 }
+    }
+}

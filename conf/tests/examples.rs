@@ -1,0 +1,128 @@
+//! The examples are right, and `full.yaml` is the code's defaults, all of them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use whodunit_conf::schema::route::{Match, Route};
+use whodunit_conf::schema::upstream::{Balance, Retries, Tls, Upstream};
+use whodunit_conf::{Checked, Config, parse, schema};
+
+fn example(name: &str) -> (String, Checked) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    let text = fs::read_to_string(file).expect("the example is there");
+    let checked =
+        parse(&text, name).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    (text, checked)
+}
+
+#[test]
+fn every_example_is_right_and_without_a_warning() {
+    for name in ["minimal.yaml", "full.yaml", "edge.yaml", "sidecar.yaml", "chain.yaml"] {
+        let (_, checked) = example(name);
+        assert!(checked.warnings.is_empty(), "{}", checked.warnings.render(false));
+        assert!(checked.resolved.way("nobody.example", "/").is_some(), "{name}");
+    }
+}
+
+#[test]
+fn the_least_example_has_ten_lines_at_most() {
+    let (text, _) = example("minimal.yaml");
+    assert!(text.lines().count() <= 10);
+}
+
+#[test]
+fn the_full_example_is_the_defaults() {
+    let (_, checked) = example("full.yaml");
+    let mut written = checked.config.clone();
+    let upstreams = std::mem::take(&mut written.upstreams);
+    let routes = std::mem::take(&mut written.routes);
+    assert_eq!(written, Config::default());
+
+    let Upstream { tls, hop, balance, retries, ref endpoints, .. } = upstreams["web"].clone();
+    assert_eq!((tls, hop), (Some(Tls::default()), false));
+    assert_eq!((balance, retries), (Balance::default(), Retries::default()));
+    assert!(endpoints.iter().all(|endpoint| endpoint.weight == 1));
+    let Route { name, matches, .. } = routes[0].clone();
+    assert_eq!((name, matches), (None, Match::default()));
+    // What a route and an upstream may override is shown at the value it has without.
+    let way = &checked.resolved.routes[0];
+    let plain = Config::default().filters;
+    let shown = |debug: &str| {
+        debug
+            .split("value: ")
+            .skip(1)
+            .map(|rest| rest.split(", place").next().map(str::to_owned))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        shown(&format!("{:?}", way.timeouts)),
+        shown(&format!("{:?}", plain.timeouts.in_force()))
+    );
+    assert_eq!(
+        shown(&format!("{:?}", way.limits)),
+        shown(&format!("{:?}", plain.limits.in_force()))
+    );
+}
+
+#[test]
+fn the_full_example_shows_every_setting() {
+    let (text, _) = example("full.yaml");
+    let mut missing = BTreeSet::new();
+    let tree = keys(&text);
+    every(&schema(), &schema(), &tree, "", &mut missing);
+    assert!(missing.is_empty(), "not in full.yaml: {missing:?}");
+}
+
+/// The example as it is written, which the settings no longer show: keys by indentation.
+fn keys(text: &str) -> BTreeSet<String> {
+    let mut open: Vec<(usize, String)> = Vec::new();
+    let mut found = BTreeSet::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        let inner = line.trim_start_matches([' ', '-']);
+        let depth = line.len() - inner.len();
+        let Some((key, _)) = inner.split_once(':') else { continue };
+        if !key.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()) {
+            continue;
+        }
+        open.retain(|(above, _)| *above < depth);
+        open.push((depth, key.to_owned()));
+        let path: Vec<_> = open.iter().map(|(_, key)| key.as_str()).collect();
+        found.insert(path.join("."));
+    }
+    found
+}
+
+fn every(
+    rule: &Value,
+    root: &Value,
+    tree: &BTreeSet<String>,
+    path: &str,
+    missing: &mut BTreeSet<String>,
+) {
+    // A word stands for the whole of it: the map is the longer form.
+    if path == "diagnosis.statuses" {
+        return;
+    }
+    if let Some(name) = rule["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {
+        every(&root["$defs"][name], root, tree, path, missing);
+    }
+    for branch in ["anyOf", "oneOf"].iter().filter_map(|several| rule[several].as_array()).flatten()
+    {
+        every(branch, root, tree, path, missing);
+    }
+    if rule["items"].is_object() {
+        every(&rule["items"], root, tree, path, missing);
+    }
+    if rule["additionalProperties"].is_object() {
+        every(&rule["additionalProperties"], root, tree, &format!("{path}.web"), missing);
+    }
+    for (name, inner) in rule["properties"].as_object().into_iter().flatten() {
+        let at = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+        if !tree.contains(&at) {
+            missing.insert(at.clone());
+        }
+        every(inner, root, tree, &at, missing);
+    }
+}

@@ -1,0 +1,42 @@
+//! Texts that have a form of their own are checked by what will read them, so that the problem is
+//! told in its words.
+
+use std::str::FromStr;
+
+use whodunit_filters::units::{Size, Span};
+
+use crate::schema::Server;
+use crate::schema::address::{Address, Target};
+use crate::schema::text::{Host, Name, Prefix, ServerName};
+use crate::sections::{FieldName, Secret, Trust};
+
+/// Reads a text for its problem alone.
+pub(super) type Read = fn(&str) -> Result<(), String>;
+/// What reads the texts of each definition, by its name in the schema.
+pub(super) const READERS: &[(&str, Read)] = &[
+    ("Duration", by::<Span>),
+    ("Size", by::<Size>),
+    ("Address", by::<Address>),
+    ("Target", by::<Target>),
+    ("Host", by::<Host>),
+    ("Prefix", by::<Prefix>),
+    ("Name", by::<Name>),
+    ("ServerName", by::<ServerName>),
+    ("Server", by::<Server>),
+    ("FieldName", from::<FieldName>),
+    ("Secret", from::<Secret>),
+    ("Trust", from::<Trust>),
+];
+
+fn by<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {
+    text.parse::<T>().map(drop)
+}
+
+fn from<T: TryFrom<String, Error = String>>(text: &str) -> Result<(), String> {
+    T::try_from(text.to_owned()).map(drop)
+}
+
+/// What reads the texts of the definition of this name, if they have a form of their own.
+pub(super) fn reader(name: &str) -> Option<Read> {
+    READERS.iter().find(|(known, _)| *known == name).map(|(_, read)| *read)
+}
