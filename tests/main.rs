@@ -1,2 +1,3 @@
-//! x
-fn main() {}
+//! Tests over real sockets, against the real binary.
+
+mod readme;
