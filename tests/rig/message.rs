@@ -1,7 +1,7 @@
 //! Requests and responses, parsed from the bytes as they came.
 
 /// The fields of a message in order, names as they were written.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub(crate) struct Fields(pub(crate) Vec<(String, Vec<u8>)>);
 
 /// A request as an origin got it.
@@ -29,7 +29,7 @@ pub(crate) enum End {
 }
 
 /// A response as a client got it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Response {
     /// The interim responses that came before it.
     pub(crate) interim: Vec<(u16, Fields)>,
@@ -74,6 +74,24 @@ impl Fields {
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let all = self.all(name);
         (!all.is_empty()).then(|| all.join(", "))
+    }
+}
+
+/// As text, for whoever reads why a test failed.
+impl std::fmt::Debug for Fields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let fields = self.0.iter().map(|(name, value)| (name, String::from_utf8_lossy(value)));
+        f.debug_map().entries(fields).finish()
+    }
+}
+
+/// The same, with the beginning of its body.
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { interim, minor, status, reason, fields, body, chunked, end } = self;
+        let start = String::from_utf8_lossy(&body[..body.len().min(2000)]);
+        write!(f, "{interim:?} HTTP/1.{minor} {status} {reason} {fields:#?} ")?;
+        write!(f, "{} bytes, chunked: {chunked}, end: {end:?}: {start:?}", body.len())
     }
 }
 

@@ -6,7 +6,7 @@
 //! * nothing is told that disclosure hides, and no secret stands in the log;
 //! * what the origin sent is passed on byte for byte, but for what belongs to one hop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sfv::{BareItem, List, ListEntry, Parser, Version};
@@ -217,6 +217,9 @@ pub(super) fn balanced(proxy: &Proxy) {
         counted.retain(|_, count| *count > 0);
         (recorded == counted).then_some(())
     });
+    let records = proxy.log.records();
+    let ids: BTreeSet<String> = records.iter().map(|record| record["id"].to_string()).collect();
+    assert_eq!(ids.len(), records.len(), "one record for each id: {records:#?}");
     let text = proxy.log.text();
     assert!(!text.contains(SECRET), "a secret stands in the log: {text}");
     let said = proxy.said();

@@ -217,6 +217,7 @@ impl Proxy {
         let before = self.log.records().len();
         let responses = dialog();
         let records = self.log.wait(before + count);
+        assert_eq!(records.len(), before + count, "one record each: {:#?}", &records[before..]);
         let told = promise::kept(self, responses, &records[before..], &counted);
         drop(turn);
         told
