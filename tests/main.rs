@@ -1,2 +1,12 @@
-//! x
-fn main() {}
+//! Tests over real sockets, against the real binary.
+
+mod apart;
+mod causes;
+mod forwarding;
+mod limits;
+mod loops;
+mod operations;
+mod readme;
+mod reload;
+mod retries;
+mod rig;

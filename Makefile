@@ -1,0 +1,55 @@
+# `make demo` and `make test` each do all of their own set-up.
+# What set-up fetches for this folder alone lies in target/tools.
+
+CARGO ?= cargo
+TOOLS := $(CURDIR)/target/tools
+export PATH := $(TOOLS)/bin:$(PATH)
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+.NOTPARALLEL:
+.PHONY: help demo build test fmt lint docs deny shape tests doctests setup setup-test
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: setup ## Watch a proxy name who broke each of its requests
+	$(CARGO) run --locked --quiet -- demo
+
+build: setup ## Build the release binary, target/release/whodunit
+	$(CARGO) build --locked --release
+
+test: setup-test fmt lint docs deny shape tests doctests ## Run every check and every test
+	@echo "make test: all passed"
+
+fmt: ## Check the layout of the code
+	$(CARGO) fmt --all --check
+
+lint: ## Run clippy, warnings denied
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+docs: ## Build the documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+
+deny: ## Check licences, sources, bans and security advisories of the dependencies
+	.ci/deny
+
+shape: ## Check the edges between the crates and the layout of the folders
+	.ci/shape
+
+tests: ## Run the tests
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		echo "$(CARGO) nextest run --locked --workspace"; \
+		$(CARGO) nextest run --locked --workspace; \
+	else \
+		echo "$(CARGO) test --locked --workspace (cargo-nextest is not there)"; \
+		$(CARGO) test --locked --workspace --lib --bins --tests --examples; \
+	fi
+
+doctests: ## Run the examples in the documentation
+	$(CARGO) test --locked --workspace --doc --quiet
+
+setup:
+	@.ci/setup build
+
+setup-test:
+	@.ci/setup test

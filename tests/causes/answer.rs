@@ -1,0 +1,188 @@
+//! What came back from the origin, or did not.
+
+use super::Outcome::{BrokenOff, Made, Passed};
+use super::{Expected, cases};
+use crate::rig::origin::{Conversation, Origin};
+use crate::rig::promise::Told;
+use crate::rig::settings::Settings;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+const FAILED: Expected = Expected {
+    cause: "origin_closed",
+    party: "origin",
+    phase: "wait",
+    certainty: "proved",
+    sent: "full",
+    outcome: Made(502),
+    error: "connection_terminated",
+    params: &[("next-hop", "*")],
+    evidence: &[],
+};
+
+const CUT: Expected = Expected { phase: "receive", outcome: BrokenOff(200), params: &[], ..FAILED };
+
+/// A GET to an origin that treats the connection so, once it has read the request.
+fn after(settings: &str, act: impl Fn(Conversation) + Send + Sync + 'static) -> Told {
+    let origin = Origin::new(move |mut connection| {
+        if connection.request().is_some() {
+            act(connection);
+        }
+    });
+    let limits = "response_header: 4KiB, response_header_line: 2KiB";
+    Settings::to(&origin)
+        .with("limits", limits)
+        .with("timeouts", settings)
+        .once()
+        .start()
+        .get("/asked")
+}
+
+/// The same, with an origin that sends these bytes and closes.
+fn answered(bytes: impl Into<Vec<u8>>) -> Told {
+    let bytes = bytes.into();
+    after("read: 5s", move |mut connection| {
+        connection.send(&bytes);
+        connection.close();
+    })
+}
+
+/// The same, with one that sends them and then nothing more.
+fn stuck(settings: &str, bytes: &'static str) -> Told {
+    after(settings, move |mut connection| {
+        connection.send(bytes);
+        connection.hold();
+    })
+}
+
+fn large_field(name: &str, size: usize) -> String {
+    format!("HTTP/1.1 200 OK\r\n{name}: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(size))
+}
+
+cases! {
+    origin_closed = Expected { ..FAILED }, || after("read: 5s", Conversation::close);
+    origin_reset = Expected { cause: "origin_reset", evidence: &["errno"], ..FAILED },
+        || after("read: 5s", Conversation::reset);
+    origin_slow = Expected {
+        cause: "origin_slow",
+        outcome: Made(504),
+        error: "connection_read_timeout",
+        evidence: &["limit_ms", "setting"],
+        ..FAILED
+    }, || stuck("read: 250ms", "");
+    response_deadline = Expected {
+        cause: "response_deadline",
+        phase: "receive",
+        outcome: BrokenOff(200),
+        error: "http_response_timeout",
+        params: &[],
+        evidence: &["limit_ms", "setting"],
+        ..FAILED
+    }, || after("read: 5s, response: 400ms", |mut connection| {
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        // Bytes keep coming until the proxy has had enough.
+        while !connection.left_within(std::time::Duration::from_millis(20)) {
+            connection.send("x");
+        }
+    });
+    response_header_too_large = Expected {
+        cause: "response_header_too_large",
+        error: "http_response_header_section_size",
+        params: &[("header-section-size", "*")],
+        evidence: &["size", "limit", "setting", "field"],
+        ..FAILED
+    }, || answered((0..4).fold("HTTP/1.1 200 OK\r\n".to_owned(), |head, n| {
+        head + &format!("X-Part-{n}: {}\r\n", "x".repeat(1500))
+    }) + "Content-Length: 0\r\n\r\n");
+    response_header_line_too_large = Expected {
+        cause: "response_header_line_too_large",
+        error: "http_response_header_size",
+        params: &[("header-name", "x-large"), ("header-size", "*")],
+        evidence: &["size", "limit", "setting", "field"],
+        ..FAILED
+    }, || answered(large_field("x-large", 3000));
+    response_malformed = Expected {
+        cause: "response_malformed",
+        error: "http_protocol_error",
+        evidence: &["first_bytes", "looks_like"],
+        ..FAILED
+    }, || answered("SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n\r\n");
+    response_field_malformed = Expected {
+        cause: "response_malformed",
+        error: "http_protocol_error",
+        evidence: &["rule"],
+        ..FAILED
+    }, || answered("HTTP/1.1 200 OK\r\nBad\u{1}Name: x\r\nContent-Length: 0\r\n\r\n");
+    response_framing_conflict = Expected {
+        cause: "response_framing_conflict",
+        error: "http_protocol_error",
+        evidence: &["rule"],
+        ..FAILED
+    }, || answered("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab");
+    response_two_framings = Expected {
+        cause: "response_framing_conflict",
+        error: "http_protocol_error",
+        evidence: &["rule"],
+        ..FAILED
+    }, || answered(
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    );
+    response_bad_transfer_coding = Expected {
+        cause: "response_bad_transfer_coding",
+        error: "http_response_transfer_coding",
+        ..CUT
+    }, || answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnonsense\r\n");
+    response_truncated = Expected {
+        cause: "response_truncated",
+        error: "http_response_incomplete",
+        evidence: &["received", "expected", "framing"],
+        ..CUT
+    }, || answered("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly so much");
+    response_truncated_chunks = Expected {
+        cause: "response_truncated",
+        error: "http_response_incomplete",
+        evidence: &["received", "framing"],
+        ..CUT
+    }, || answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+    response_truncated_by_reset = Expected {
+        cause: "response_truncated",
+        error: "http_response_incomplete",
+        evidence: &["received", "expected"],
+        ..CUT
+    }, || after("read: 5s", |mut connection| {
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly so much");
+        connection.reset();
+    });
+    response_stalled = Expected {
+        cause: "response_stalled",
+        error: "connection_read_timeout",
+        evidence: &["limit_ms", "setting", "received"],
+        ..CUT
+    }, || stuck("read: 250ms", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly so much");
+    origin_error = Expected {
+        cause: "origin_error",
+        outcome: Passed(503),
+        error: "",
+        params: &[("received-status", "503"), ("next-hop", "*")],
+        evidence: &["status"],
+        ..FAILED
+    }, || answered("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\nX-Why: db\r\n\r\nsorry");
+    keepalive_race = Expected {
+        cause: "keepalive_race",
+        party: "proxy",
+        params: &[("next-hop", "*")],
+        evidence: &["idle_ms"],
+        ..FAILED
+    }, || {
+        // The second request on a connection is met by its end.
+        let origin = Origin::new(|mut connection| {
+            connection.request();
+            connection.send(OK);
+            connection.request();
+            connection.close();
+        });
+        let proxy = Settings::to(&origin).start();
+        assert_eq!(proxy.get("/").status(), 200);
+        proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi")
+    };
+}

@@ -1,0 +1,129 @@
+//! The name of the origin, and the way to it.
+
+use super::Outcome::Made;
+use super::{Expected, cases};
+use crate::rig::dns::{Answer, Dns};
+use crate::rig::net::{Full, Refusing};
+use crate::rig::origin::Origin;
+use crate::rig::promise::Told;
+use crate::rig::settings::Settings;
+
+const REFUSED: Expected = Expected {
+    cause: "connect_refused",
+    party: "origin",
+    phase: "connect",
+    certainty: "proved",
+    sent: "none",
+    outcome: Made(502),
+    error: "connection_refused",
+    params: &[],
+    evidence: &[],
+};
+
+const UNNAMED: Expected = Expected { phase: "dns", ..REFUSED };
+
+/// Asks for a name that the name server answers so.
+fn named(answer: Option<Answer>) -> Told {
+    let dns = Dns::new();
+    if let Some(answer) = answer {
+        dns.set("api.test", answer);
+    }
+    let told = Settings::endpoints(&["api.test:8080"])
+        .with("resolver", &format!("servers: [ \"{}\" ], timeout: 200ms, attempts: 1", dns.address))
+        .once()
+        .start()
+        .get("/");
+    assert!(dns.asked().iter().any(|name| name == "api.test"), "asked for {:?}", dns.asked());
+    told
+}
+
+cases! {
+    connect_refused = Expected { params: &[("next-hop", "*")], evidence: &["errno"], ..REFUSED }, || {
+        let closed = Refusing::new();
+        let told = Settings::endpoints(&[&closed.endpoint]).once().start().get("/");
+        let member = told.member.as_ref().expect("checked");
+        assert_eq!(member.param("next-hop"), Some(closed.endpoint.as_str()));
+        assert_eq!(told.text("evidence.errno"), "ECONNREFUSED");
+        told
+    };
+    connect_queue_full = Expected {
+        cause: "connect_queue_full",
+        outcome: Made(504),
+        certainty: "likely",
+        error: "connection_timeout",
+        evidence: &["limit_ms", "last_success_ms"],
+        ..REFUSED
+    }, || {
+        let mut full = Full::new();
+        let proxy = Settings::endpoints(&[&full.endpoint])
+            .with("timeouts", "connect: 300ms")
+            .once()
+            .start();
+        // A first request gets through, which tells a full queue from a host that is not there.
+        let good = proxy.exchange(|| {
+            let mut client = proxy.connect();
+            client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+            let mut origin = full.accept();
+            std::io::Write::write_all(&mut origin, b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+                .expect("the proxy listens");
+            client.receive("GET")
+        });
+        assert_eq!(good.status(), 204);
+        full.fill();
+        proxy.get("/")
+    };
+    dns_name_not_found = Expected {
+        cause: "dns_name_not_found",
+        error: "dns_error",
+        params: &[("rcode", "NXDOMAIN")],
+        evidence: &["name", "rcode"],
+        ..UNNAMED
+    }, || named(None);
+    dns_error = Expected {
+        cause: "dns_error",
+        party: "network",
+        error: "dns_error",
+        params: &[("rcode", "SERVFAIL")],
+        evidence: &["name", "rcode"],
+        ..UNNAMED
+    }, || named(Some(Answer::Rcode(2)));
+    dns_refused = Expected {
+        cause: "dns_error",
+        party: "network",
+        error: "dns_error",
+        params: &[("rcode", "REFUSED")],
+        evidence: &["name", "rcode"],
+        ..UNNAMED
+    }, || named(Some(Answer::Rcode(5)));
+    dns_no_address = Expected {
+        cause: "dns_error",
+        party: "network",
+        error: "dns_error",
+        evidence: &["name"],
+        ..UNNAMED
+    }, || named(Some(Answer::Empty));
+    dns_timeout = Expected {
+        cause: "dns_timeout",
+        party: "network",
+        outcome: Made(504),
+        error: "dns_timeout",
+        evidence: &["name", "resolver", "waited_ms"],
+        ..UNNAMED
+    }, || named(Some(Answer::Silence));
+    loop_detected = Expected {
+        cause: "loop_detected",
+        party: "proxy",
+        phase: "route",
+        outcome: Made(508),
+        error: "proxy_loop_detected",
+        evidence: &["trace", "hops"],
+        ..REFUSED
+    }, || {
+        // What the proxy sent on once comes back to it, trace and all.
+        let origin = Origin::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        let proxy = Settings::to(&origin).start();
+        assert_eq!(proxy.get("/").status(), 200);
+        let trace = origin.requests()[0].fields.text("cdn-loop").expect("it leaves a trace");
+        proxy.send(format!("GET / HTTP/1.1\r\nHost: app.test\r\nCDN-Loop: {trace}\r\n\r\n"))
+    };
+}

@@ -1,0 +1,184 @@
+//! What the client did, and what its request ran into before it reached an origin.
+
+use super::Outcome::{Logged, Made};
+use super::{Expected, cases};
+use crate::rig::client::Client;
+use crate::rig::net::Refusing;
+use crate::rig::origin::Origin;
+use crate::rig::promise::Told;
+use crate::rig::settings::Settings;
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+const REFUSED: Expected = Expected {
+    cause: "client_request_malformed",
+    party: "client",
+    phase: "request",
+    certainty: "proved",
+    sent: "none",
+    outcome: Made(400),
+    error: "http_request_error",
+    params: &[],
+    evidence: &[],
+};
+
+/// Sends these bytes to a proxy before a good origin, which must not see any of it.
+fn refused(section: &'static str, entry: &str, bytes: impl AsRef<[u8]>) -> Told {
+    let origin = Origin::answering(OK);
+    let proxy = Settings::to(&origin).with(section, entry).start();
+    let told = proxy.send(bytes);
+    assert!(origin.requests().is_empty(), "the origin saw {:?}", origin.requests());
+    told
+}
+
+fn plain(bytes: impl AsRef<[u8]>) -> Told {
+    refused("limits", "request_uri: 1KiB", bytes)
+}
+
+cases! {
+    client_request_malformed = Expected { evidence: &["rule", "offset"], ..REFUSED },
+        || plain("GET / HTTP/1.1\r\nHost: app.test\r\nBad\u{1}Name: x\r\n\r\n");
+    client_request_line_malformed = Expected { evidence: &["rule"], ..REFUSED },
+        || plain("GET /a b c HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    client_request_ambiguous = Expected {
+        cause: "client_request_ambiguous",
+        params: &[("status-code", "400")],
+        evidence: &["rule"],
+        ..REFUSED
+    }, || plain("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+    client_two_hosts = Expected { cause: "client_request_ambiguous", evidence: &["rule"], ..REFUSED },
+        || plain("GET / HTTP/1.1\r\nHost: app.test\r\nHost: other.test\r\n\r\n");
+    client_no_host = Expected { cause: "client_request_ambiguous", evidence: &["rule"], ..REFUSED },
+        || plain("GET / HTTP/1.1\r\n\r\n");
+    client_two_lengths = Expected { cause: "client_request_ambiguous", evidence: &["rule"], ..REFUSED },
+        || plain("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab");
+    client_header_too_large = Expected {
+        cause: "client_header_too_large",
+        outcome: Made(431),
+        params: &[("status-code", "431")],
+        evidence: &["size", "limit", "setting", "field"],
+        ..REFUSED
+    }, || refused("limits", "request_header: 4KiB",
+        format!("GET / HTTP/1.1\r\nHost: app.test\r\nX-Large: {}\r\n\r\n", "x".repeat(5000)));
+    client_uri_too_long = Expected {
+        cause: "client_uri_too_long",
+        outcome: Made(414),
+        evidence: &["size", "limit", "setting"],
+        ..REFUSED
+    }, || plain(format!("GET /{} HTTP/1.1\r\nHost: app.test\r\n\r\n", "x".repeat(1500)));
+    client_body_too_large = Expected {
+        cause: "client_body_too_large",
+        outcome: Made(413),
+        evidence: &["size", "limit", "setting", "declared"],
+        ..REFUSED
+    }, || refused("limits", "request_body: 1KiB",
+        "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2000\r\n\r\n");
+    client_method_refused = Expected {
+        cause: "client_method_refused",
+        outcome: Made(405),
+        evidence: &["method"],
+        ..REFUSED
+    }, || {
+        let told = plain("TRACE / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+        let allow = told.answer().fields.text("allow").expect("405 lists what is allowed");
+        assert!(allow.contains("GET") && !allow.contains("TRACE"), "{allow}");
+        told
+    };
+    client_slow_header = Expected {
+        cause: "client_slow",
+        outcome: Made(408),
+        evidence: &["part", "bytes_so_far", "limit_ms", "setting"],
+        ..REFUSED
+    }, || refused("timeouts", "request_header: 300ms", "GET / HTTP/1.1\r\nHost: app");
+    client_slow_body = Expected {
+        cause: "client_slow",
+        phase: "request",
+        sent: "partial",
+        outcome: Made(408),
+        evidence: &["part", "bytes_so_far", "limit_ms", "setting"],
+        ..REFUSED
+    }, || {
+        // The origin waits for the rest of the body, and its own limit is the shorter one.
+        let origin = Origin::new(|mut connection| while connection.request().is_some() {});
+        let proxy = Settings::to(&origin).with("timeouts", "request_body: 300ms, read: 250ms").start();
+        proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10\r\n\r\nhalf")
+    };
+    client_aborted = Expected {
+        cause: "client_aborted",
+        phase: "wait",
+        sent: "full",
+        outcome: Logged(499),
+        error: "",
+        evidence: &["left", "during", "waited_ms"],
+        ..REFUSED
+    }, || abandoned(Client::finish_and_leave);
+    client_aborted_by_reset = Expected {
+        cause: "client_aborted",
+        phase: "wait",
+        sent: "full",
+        outcome: Logged(499),
+        error: "",
+        evidence: &["left", "during", "waited_ms"],
+        ..REFUSED
+    }, || abandoned(Client::reset);
+
+    no_route = Expected {
+        cause: "no_route",
+        party: "proxy",
+        phase: "route",
+        outcome: Made(404),
+        error: "destination_not_found",
+        evidence: &["host", "path"],
+        ..REFUSED
+    }, || {
+        let origin = Origin::answering(OK);
+        let proxy = Settings::to(&origin).route("match: { host: other.test }, upstream: web").start();
+        proxy.get("/x")
+    };
+    no_endpoints = Expected {
+        cause: "no_endpoints",
+        party: "proxy",
+        phase: "route",
+        outcome: Made(503),
+        error: "destination_unavailable",
+        evidence: &["upstream"],
+        ..REFUSED
+    }, || {
+        let closed = Refusing::new();
+        let all_of_no_weight = format!("endpoints: [ {{ address: \"{}\", weight: 0 }} ]", closed.endpoint);
+        Settings::bare().upstream_of("web", &all_of_no_weight).start().get("/")
+    };
+    proxy_config_invalid = Expected {
+        cause: "proxy_config_invalid",
+        party: "proxy",
+        phase: "connect",
+        outcome: Made(500),
+        error: "proxy_configuration_error",
+        evidence: &["setting"],
+        ..REFUSED
+    }, || {
+        // What the endpoint names is there, and is no socket.
+        let folder = tempfile::tempdir().expect("a folder");
+        let endpoint = format!("unix:{}", folder.path().join("absent.sock").display());
+        Settings::endpoints(&[&endpoint]).once().start().get("/")
+    };
+}
+
+/// A client that leaves while the origin is at work.
+fn abandoned(leave: fn(Client)) -> Told {
+    let (asked, waiting) = std::sync::mpsc::channel();
+    let asked = std::sync::Mutex::new(asked);
+    let origin = Origin::new(move |mut connection| {
+        connection.request();
+        asked.lock().expect("nobody panicked").send(()).expect("the test waits");
+        connection.hold();
+    });
+    let proxy = Settings::to(&origin).start();
+    proxy.exchange(|| {
+        let mut client = proxy.connect();
+        client.send("GET /slow HTTP/1.1\r\nHost: app.test\r\n\r\n");
+        waiting.recv().expect("the origin is asked");
+        leave(client);
+        None
+    })
+}

@@ -1,0 +1,164 @@
+//! The configuration that a proxy under test is started with.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use super::origin::{Journal, Origin};
+use super::proxy::Proxy;
+
+/// The name of the node under test, unless a test chooses another one.
+pub(crate) const NODE: &str = "edge.test";
+
+/// A configuration: all defaults, one listener and one admin listener on free ports, a record for
+/// every request.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    node: String,
+    listeners: Vec<String>,
+    sections: BTreeMap<&'static str, Vec<String>>,
+    upstreams: Vec<(String, Vec<String>)>,
+    routes: Vec<String>,
+    /// What the origins that were named here answered.
+    pub(super) journals: Vec<Journal>,
+    /// What no client may learn when disclosure is minimal.
+    pub(super) hidden: Vec<String>,
+}
+
+impl Settings {
+    /// No upstream at all.
+    pub(crate) fn bare() -> Self {
+        Self {
+            node: NODE.to_owned(),
+            listeners: vec!["127.0.0.1:0".to_owned()],
+            sections: BTreeMap::new(),
+            upstreams: Vec::new(),
+            routes: Vec::new(),
+            journals: Vec::new(),
+            hidden: Vec::new(),
+        }
+    }
+
+    /// One upstream, `web`, with these endpoints.
+    pub(crate) fn endpoints(endpoints: &[&str]) -> Self {
+        Self::bare().upstream("web", endpoints)
+    }
+
+    /// One upstream, `web`, that is this origin.
+    pub(crate) fn to(origin: &Origin) -> Self {
+        Self::endpoints(&[&origin.endpoint]).knowing(origin)
+    }
+
+    /// The origin's answers are what the proxy has to pass on.
+    pub(crate) fn knowing(mut self, origin: &Origin) -> Self {
+        self.journals.push(origin.journal());
+        self
+    }
+
+    /// Another upstream.
+    pub(crate) fn upstream(mut self, name: &str, endpoints: &[&str]) -> Self {
+        let listed: Vec<String> = endpoints.iter().map(|e| format!("\"{e}\"")).collect();
+        self.hidden.extend(endpoints.iter().map(|e| (*e).to_owned()));
+        self.upstream_of(name, &format!("endpoints: [ {} ]", listed.join(", ")))
+    }
+
+    /// Another upstream, as in `endpoints: [ … ]`.
+    pub(crate) fn upstream_of(mut self, name: &str, entry: &str) -> Self {
+        self.upstreams.push((name.to_owned(), vec![entry.to_owned()]));
+        self
+    }
+
+    /// Another key of the upstream that was named last, as in `retries: { attempts: 1 }`.
+    pub(crate) fn having(mut self, entry: &str) -> Self {
+        self.upstreams.last_mut().expect("there is an upstream").1.push(entry.to_owned());
+        self
+    }
+
+    /// Another route, as in `match: { path: /api/ }, upstream: api`.
+    pub(crate) fn route(mut self, entry: &str) -> Self {
+        self.routes.push(entry.to_owned());
+        self
+    }
+
+    /// Another key of a section, as in `"timeouts", "read: 300ms"`.
+    pub(crate) fn with(mut self, section: &'static str, entry: &str) -> Self {
+        self.sections.entry(section).or_default().push(entry.to_owned());
+        self
+    }
+
+    /// Another node's name.
+    pub(crate) fn named(mut self, node: &str) -> Self {
+        node.clone_into(&mut self.node);
+        self
+    }
+
+    /// Another listener.
+    pub(crate) fn listener(mut self, address: &str) -> Self {
+        self.listeners.push(address.to_owned());
+        self
+    }
+
+    /// Never retries, so that a failure is told of as it is.
+    pub(crate) fn once(self) -> Self {
+        self.having("retries: { attempts: 1 }")
+    }
+
+    /// Tells clients as little as possible.
+    pub(crate) fn discreet(mut self) -> Self {
+        self.hidden.extend(self.upstreams.iter().map(|(name, _)| format!("`{name}`")));
+        self.with("diagnosis", "disclosure: minimal")
+    }
+
+    /// Whether clients are told as little as possible.
+    pub(super) fn is_discreet(&self) -> bool {
+        self.sections
+            .get("diagnosis")
+            .is_some_and(|entries| entries.iter().any(|entry| entry == "disclosure: minimal"))
+    }
+
+    /// The node's name.
+    pub(super) fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// How many listeners there are.
+    pub(super) fn listeners(&self) -> usize {
+        self.listeners.len()
+    }
+
+    /// The configuration as it is written to the file, with the log at `log`.
+    pub(crate) fn yaml(&self, log: &Path) -> String {
+        let mut sections = self.sections.clone();
+        sections.entry("admin").or_insert_with(|| vec!["address: \"127.0.0.1:0\"".to_owned()]);
+        let records = sections.entry("log").or_default();
+        records.push(format!("path: \"{}\"", log.display()));
+        if !records.iter().any(|entry| entry.starts_with("which:")) {
+            records.push("which: all".to_owned());
+        }
+        let mut yaml = format!("node: \"{}\"\nlisteners:\n", self.node);
+        for address in &self.listeners {
+            writeln!(yaml, "  - {{ address: \"{address}\" }}").expect("a string takes it");
+        }
+        for (section, entries) in &sections {
+            writeln!(yaml, "{section}: {{ {} }}", entries.join(", ")).expect("a string takes it");
+        }
+        if !self.routes.is_empty() {
+            yaml.push_str("routes:\n");
+        }
+        for route in &self.routes {
+            writeln!(yaml, "  - {{ {route} }}").expect("a string takes it");
+        }
+        if !self.upstreams.is_empty() {
+            yaml.push_str("upstreams:\n");
+        }
+        for (name, entries) in &self.upstreams {
+            writeln!(yaml, "  {name}: {{ {} }}", entries.join(", ")).expect("a string takes it");
+        }
+        yaml
+    }
+
+    /// A proxy that runs with this.
+    pub(crate) fn start(self) -> Proxy {
+        Proxy::start(self)
+    }
+}
