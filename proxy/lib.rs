@@ -1,5 +1,12 @@
-//! x
+//! The whodunit gateway: routes, upstreams, admin, commands.
+
 pub mod admin;
+pub mod cli;
+pub mod gateway;
 pub mod lab;
+pub mod notice;
+pub mod plan;
+pub mod routes;
+pub mod server;
 pub mod sink;
 pub mod upstream;

@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use super::cause::Cause;
 use super::evidence::{Evidence, Failure, Sent};
 use super::id::RequestId;
+use super::scene::Scene;
 
 /// One request and its answer.
 #[derive(Clone, Debug)]
@@ -250,6 +252,13 @@ impl Exchange {
     /// The same, to add evidence to.
     pub fn failure_mut(&mut self) -> Option<&mut Failure> {
         self.failure.as_deref_mut()
+    }
+
+    /// The verdict on one attempt by itself; `None` if it did not fail.
+    #[must_use]
+    pub fn verdict_on(&self, attempt: &Attempt) -> Option<Cause> {
+        let failure = Some(attempt.failure.as_deref()?);
+        Some(Scene { exchange: self, failure, attempt: Some(attempt) }.verdict())
     }
 
     /// Whether the attempt under way, or the last one, has failed.

@@ -6,8 +6,7 @@ mod draft;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use sfv::{BareItem, List, ListEntry, ListSerializer, Parser, Version};
 
-use super::cause::Cause;
-use super::diagnosis::{Diagnosis, Scene};
+use super::diagnosis::Diagnosis;
 use super::disclosure::Disclosure;
 use super::exchange::{Attempt, Exchange};
 use super::key::Key;
@@ -261,17 +260,10 @@ pub fn passing(node: &str, exchange: &Exchange, status: u16, disclosure: Disclos
     member.finish()
 }
 
-/// The attempt that the verdict is about: the first one that it fits, else the last one.
+/// The attempt that the verdict is about, or the last one.
 pub(crate) fn judged<'e>(exchange: &'e Exchange, diagnosis: &Diagnosis) -> Option<&'e Attempt> {
-    let fits = |attempt: &&Attempt| verdict(exchange, attempt) == Some(diagnosis.cause);
-    let outside = exchange.failure().is_some() || !exchange.attempt_failed();
-    exchange.attempts().find(fits).filter(|_| !outside).or_else(|| exchange.last_attempt())
-}
-
-/// The verdict on one attempt by itself; `None` if it did not fail.
-pub(crate) fn verdict(exchange: &Exchange, attempt: &Attempt) -> Option<Cause> {
-    let failure = Some(attempt.failure.as_deref()?);
-    Some(Scene { exchange, failure, attempt: Some(attempt) }.verdict())
+    let judged = diagnosis.attempt.and_then(|n| exchange.attempts().nth(n));
+    judged.or_else(|| exchange.last_attempt())
 }
 
 #[cfg(test)]

@@ -253,7 +253,7 @@ impl Try {
     fn of(exchange: &Exchange, attempt: &Attempt) -> Self {
         Self {
             next_hop: attempt.next_hop.to_string(),
-            cause: header::verdict(exchange, attempt).map(|cause| cause.id),
+            cause: exchange.verdict_on(attempt).map(|cause| cause.id),
             phase: attempt.failure.as_deref().map(|failure| failure.phase),
             ms: attempt.took.map(millis),
             sent: attempt.sent,

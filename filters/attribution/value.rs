@@ -61,6 +61,11 @@ impl From<&'static str> for Value {
         Self::Text(Cow::Borrowed(text))
     }
 }
+impl From<Cow<'static, str>> for Value {
+    fn from(text: Cow<'static, str>) -> Self {
+        Self::Text(text)
+    }
+}
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::Text(Cow::Owned(text))

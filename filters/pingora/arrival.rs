@@ -7,21 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use whodunit_filters::head::{Framing, Rule};
+use whodunit_filters::head::Rule;
 
 /// How one request came in. Delivered to `ProxyHttp::on_connection_reuse` before any other hook,
 /// for the first request of a connection as well.
-pub struct Arrival {
+pub(crate) struct Arrival {
     /// What the socket sees of the client while the request is under way.
     pub client: Arc<ClientFacts>,
     /// When the last byte of its header section was.
     pub headed: Instant,
-    /// Requests that the connection had carried before.
-    pub requests: u32,
-    /// How the body's length is told.
-    pub framing: Framing,
-    /// Whether the client waits for a `100 Continue`.
-    pub expects_continue: bool,
     /// What the service kept for the connection (`ProxyHttp::persist_connection_context`).
     pub inner: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -29,7 +23,7 @@ pub struct Arrival {
 /// What the socket has seen of the client since the request began. Written by the connection, read
 /// by anybody, without a lock.
 #[derive(Debug)]
-pub struct ClientFacts {
+pub(crate) struct ClientFacts {
     began: Instant,
     received: AtomicU64,
     sent: AtomicU64,
@@ -44,7 +38,7 @@ pub struct ClientFacts {
 
 /// How a client went away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub(crate) enum Left {
     /// It closed its side in good order (FIN).
     Closed,
     /// It reset the connection (RST).
@@ -56,7 +50,7 @@ pub enum Left {
 impl ClientFacts {
     /// Nothing seen yet of a request that began then.
     #[must_use]
-    pub const fn new(began: Instant) -> Self {
+    pub(crate) const fn new(began: Instant) -> Self {
         Self {
             began,
             received: AtomicU64::new(0),
@@ -73,44 +67,44 @@ impl ClientFacts {
 
     /// When the first byte of the request was there to be read.
     #[must_use]
-    pub const fn began(&self) -> Instant {
+    pub(crate) const fn began(&self) -> Instant {
         self.began
     }
 
     /// Bytes that came for this request: header section and body as on the wire (inside TLS).
     #[must_use]
-    pub fn received(&self) -> u64 {
+    pub(crate) fn received(&self) -> u64 {
         self.received.load(Ordering::Relaxed)
     }
 
     /// Bytes that were handed to the client's socket since the request began.
     #[must_use]
-    pub fn sent(&self) -> u64 {
+    pub(crate) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }
 
     /// Bytes of the body that came, as on the wire: with the chunks' own lines, if it is chunked.
     #[must_use]
-    pub fn body(&self) -> u64 {
+    pub(crate) fn body(&self) -> u64 {
         self.body.load(Ordering::Relaxed)
     }
 
     /// Whether the whole request came.
     #[must_use]
-    pub fn complete(&self) -> bool {
+    pub(crate) fn complete(&self) -> bool {
         self.complete.load(Ordering::Acquire)
     }
 
     /// How long the client has sent nothing.
     #[must_use]
-    pub fn silent(&self) -> Duration {
+    pub(crate) fn silent(&self) -> Duration {
         let last = Duration::from_micros(self.last.load(Ordering::Relaxed));
         self.began.elapsed().saturating_sub(last)
     }
 
     /// Whether and how the client went away, and how long after the request began that was seen.
     #[must_use]
-    pub fn left(&self) -> Option<(Left, Duration)> {
+    pub(crate) fn left(&self) -> Option<(Left, Duration)> {
         let left = match self.left.load(Ordering::Acquire) {
             0 => return None,
             1 => Left::Closed,
@@ -122,13 +116,13 @@ impl ClientFacts {
 
     /// The final status that the client was sent, as soon as its header is on the way.
     #[must_use]
-    pub fn answered(&self) -> Option<u16> {
+    pub(crate) fn answered(&self) -> Option<u16> {
         Some(self.answered.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 
     /// The rule that the body's chunked coding breaks, and where, in bytes from the body's start.
     #[must_use]
-    pub fn broken(&self) -> Option<(Rule, u64)> {
+    pub(crate) fn broken(&self) -> Option<(Rule, u64)> {
         self.broken.get().copied()
     }
 
@@ -196,7 +190,7 @@ impl Left {
 
     /// The word for it in the evidence.
     #[must_use]
-    pub const fn word(self) -> Option<&'static str> {
+    pub(crate) const fn word(self) -> Option<&'static str> {
         match self {
             Self::Closed => Some("closed"),
             Self::Reset => Some("reset"),

@@ -19,6 +19,8 @@ use pingora::server::ShutdownWatch;
 use pingora::services::listening::Service;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
+use whodunit_filters::attribution::cause::proxy::PROXY_OVERLOADED;
+use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use whodunit_filters::head::{Glimpse, HeadFacts, HeadLimits};
 
@@ -29,7 +31,7 @@ use crate::reading::{Came, Reader};
 
 /// The rules at the door, as they are at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub(crate) struct Rules {
     /// How large a head may be.
     pub head: HeadLimits,
     /// The time for a whole head, from its first byte (`timeouts.request_header`, 10 s). A new
@@ -41,12 +43,20 @@ pub struct Rules {
     pub write: Duration,
     /// The most requests that one connection may carry; no limit when `None`.
     pub requests: Option<u32>,
+    /// The most connections that may be open (`limits.connections`, 20,000); one more is refused.
+    pub connections: i64,
 }
 
 /// Who sets the rules and answers those that are turned away.
-pub trait Doorman: Send + Sync + 'static {
+pub(crate) trait Doorman: Send + Sync + 'static {
     /// The rules; asked for each request anew, so it has to be cheap.
     fn rules(&self) -> Rules;
+
+    /// Counts connections into a use, or out of it.
+    fn counted(&self, state: Use, change: i64);
+
+    /// How many connections are open, this one included.
+    fn open(&self) -> i64;
 
     /// Records a refusal and makes the whole answer to it, header and body as they go on the wire.
     /// The connection is closed after it, and it must say so. Nothing is sent when it is empty, or
@@ -56,19 +66,15 @@ pub trait Doorman: Send + Sync + 'static {
 
 /// A request that ended before Pingora got to see it, or in a panic of what it was handed to.
 #[derive(Debug)]
-pub struct Refusal<'a> {
+pub(crate) struct Refusal<'a> {
     /// What broke.
     pub failure: Failure,
     /// What can be made out of the head.
     pub head: Glimpse<'a>,
     /// What the socket saw of the client.
     pub client: &'a ClientFacts,
-    /// Requests that the connection had carried before.
-    pub requests: u32,
     /// The socket, with the addresses of both ends.
     pub socket: Option<&'a SocketDigest>,
-    /// Whether the connection runs over TLS.
-    pub secure: bool,
     /// Whether anybody is there to be answered, and has not been answered yet.
     pub answerable: bool,
 }
@@ -82,13 +88,13 @@ pub struct Ingress<A> {
 impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
     /// Puts a door before an application, such as [`pingora::proxy::http_proxy`] makes.
     #[must_use]
-    pub fn new(app: A, door: Arc<dyn Doorman>) -> Self {
+    pub(crate) fn new(app: A, door: Arc<dyn Doorman>) -> Self {
         Self { app: Arc::new(app), door }
     }
 
     /// The same as a service that listeners can be added to.
     #[must_use]
-    pub fn service(name: impl Into<String>, app: A, door: Arc<dyn Doorman>) -> Service<Self> {
+    pub(crate) fn service(name: impl Into<String>, app: A, door: Arc<dyn Doorman>) -> Service<Self> {
         Service::new(name.into(), Self::new(app, door))
     }
 }
@@ -110,6 +116,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Ingress<A> {
             slot: Slot::default(),
             requests: 0,
             kept: None,
+            tally: Tally::new(self.door.clone()),
         };
         visit.serve().await;
         None
@@ -130,10 +137,45 @@ struct Visit<'a, A> {
     requests: u32,
     /// What Pingora and the service keep from one request to the next.
     kept: Option<HttpPersistentSettings>,
+    tally: Tally,
+}
+
+/// Counts a connection as long as it is there.
+struct Tally {
+    door: Arc<dyn Doorman>,
+    state: Use,
+}
+
+impl Tally {
+    fn new(door: Arc<dyn Doorman>) -> Self {
+        door.counted(Use::Idle, 1);
+        Self { door, state: Use::Idle }
+    }
+
+    fn turn(&mut self, state: Use) {
+        self.door.counted(self.state, -1);
+        self.door.counted(state, 1);
+        self.state = state;
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.door.counted(self.state, -1);
+    }
 }
 
 impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
     async fn serve(mut self) {
+        let rules = self.ingress.door.rules();
+        let open = self.ingress.door.open();
+        if open > rules.connections {
+            let failure = Failure::denied(&PROXY_OVERLOADED)
+                .with(Key::Open, u64::try_from(open).unwrap_or(0))
+                .with(Key::MaxCount, u64::try_from(rules.connections).unwrap_or(0))
+                .with(Key::Setting, "limits.connections");
+            return self.refuse(&rules, failure, std::time::Instant::now(), None).await;
+        }
         loop {
             let rules = self.ingress.door.rules();
             match self.reader.read(&rules, self.requests == 0).await {
@@ -163,9 +205,6 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         let arrival = Arrival {
             client: client.clone(),
             headed: Instant::now(),
-            requests: self.requests,
-            framing: facts.framing,
-            expects_continue: facts.expects_continue,
             inner: kept.as_mut().and_then(HttpPersistentSettings::take_user_context),
         };
         if let Some(kept) = kept {
@@ -182,7 +221,9 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             tokio::task::yield_now().await;
         }
         let served = self.ingress.app.process_new_http(session, self.shutdown);
+        self.tally.turn(Use::Active);
         let served = AssertUnwindSafe(served).catch_unwind().await;
+        self.tally.turn(Use::Idle);
         let reused = match served {
             Ok(reused) => reused,
             Err(_panic) => {
@@ -244,9 +285,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             failure,
             head: Glimpse::of(head),
             client,
-            requests: self.requests,
             socket: socket.as_deref(),
-            secure: stream.get_ssl_digest().is_some(),
             answerable,
         });
         if !answerable || answer.is_empty() {

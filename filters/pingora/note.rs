@@ -10,8 +10,8 @@ use pingora::modules::http::{HttpModule, HttpModuleBuilder, Module};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
 use whodunit_filters::attribution::{Cause, Failure, NextHop};
-use whodunit_filters::limits::Limits;
-use whodunit_filters::timeouts::Timeouts;
+use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::timeouts::TimeoutsInForce;
 
 /// What a service tells about the request under way.
 #[derive(Default)]
@@ -23,9 +23,9 @@ pub struct Note {
     /// Whether that upstream is a proxy whose word about failures is believed.
     pub trusted_hop: bool,
     /// Limits for this request in place of the settings'.
-    pub limits: Option<Arc<Limits>>,
+    pub limits: Option<Arc<LimitsInForce>>,
     /// Time limits for this request in place of the settings'.
-    pub timeouts: Option<Arc<Timeouts>>,
+    pub timeouts: Option<Arc<TimeoutsInForce>>,
     /// How long the look-up of the origin's name took.
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.

@@ -4,7 +4,6 @@
 //! here and nowhere else, and pinned by a test, so that an upgrade that rewords it fails the build.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use std::error::Error as _;
 use std::io;
 
 use pingora::{Error, ErrorSource, ErrorType};
@@ -14,6 +13,7 @@ use crate::tls;
 use crate::note::Denial;
 
 /// What is known of the exchange at the moment of the error.
+#[expect(clippy::struct_excessive_bools, reason = "each stands for one step that was or was not taken")]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// Whether the error came from connecting.
@@ -246,16 +246,13 @@ fn inside(error: &Error, moment: Moment) -> Failure {
         (_, Some(13 | 1)) if moment.connecting => Fault::Forbidden,
         _ => Fault::Unforeseen,
     };
-    let (side, phase) = match fault {
-        Fault::Unforeseen => (Side::Inside, moment.phase()),
-        _ => (Side::Origin, Phase::Connect),
-    };
-    let failure = Failure::new(side, phase, fault);
     if fault == Fault::Unforeseen {
+        let phase = moment.phase();
         // The text may hold bytes of a message: only the error's type goes on record.
-        return failure.with(Key::At, format!("{} while in phase {phase}", error.root_etype().as_str()));
+        let at = format!("{} in phase {phase}", error.root_etype().as_str());
+        return Failure::new(Side::Inside, phase, fault).with(Key::At, at);
     }
-    errno(failure, error)
+    errno(Failure::new(Side::Origin, Phase::Connect, fault), error)
 }
 
 /// A response header that could not be read.

@@ -64,7 +64,7 @@ fn the_next_hop_is_that_of_the_attempt_that_was_judged() {
         (3, Phase::Receive, Fault::Upgrade),
     ]);
     let mut diagnosis = Diagnosis::of(&exchange).expect("it failed");
-    diagnosis.cause = crate::attribution::cause::find("origin_slow").expect("a row");
+    diagnosis.attempt = Some(1);
     assert_eq!(judged(&exchange, &diagnosis).expect("one").next_hop.to_string(), "192.0.2.2:8080");
     let member = member("edge", &exchange, &diagnosis, 504, Disclosure::Full);
     assert!(member.contains("attempts=3"), "{member}");

@@ -1,0 +1,69 @@
+//! Counters of requests by listener and route, found without a lock that anybody waits for.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use whodunit_filters::attribution::Ledger;
+use whodunit_filters::attribution::ledger::Requests;
+
+/// The most pairs that are held; beyond it (after very many reloads) all are looked up anew.
+const MOST: usize = 4096;
+
+/// A listener's address and the place of a route's name in memory.
+type Pair = (SocketAddr, usize);
+
+/// The counters that were asked for, by listener and route. A route is known by where its name
+/// lies; the name is held, so that no other can come to lie there.
+#[derive(Default)]
+pub(crate) struct Counters(RwLock<HashMap<Pair, Held>>);
+
+/// A route's name, if there is a route, and the counter.
+type Held = (Option<Arc<str>>, Arc<Requests>);
+
+impl Counters {
+    /// Counts one request that was answered with this status.
+    pub(crate) fn count(
+        &self,
+        ledger: &Ledger,
+        listener: SocketAddr,
+        route: Option<&Arc<str>>,
+        label: impl FnOnce() -> Arc<str>,
+        status: u16,
+    ) {
+        let place = route.map_or(0, |route| Arc::as_ptr(route).cast::<u8>() as usize);
+        let pair = (listener, place);
+        if let Some((_, counter)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&pair)
+        {
+            return counter.count(status);
+        }
+        let counter = ledger.requests(&label(), route.map_or("", |route| &**route));
+        counter.count(status);
+        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(pair, (route.cloned(), counter));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_pair_is_counted_by_itself() {
+        let ledger = Ledger::default();
+        let counters = Counters::default();
+        let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
+        let listener = SocketAddr::from(([127, 0, 0, 1], 80));
+        for (route, times) in [(Some(&a), 3), (Some(&b), 2), (None, 1)] {
+            for _ in 0..times {
+                counters.count(&ledger, listener, route, || "l".into(), 200);
+            }
+        }
+        assert_eq!(ledger.requests("l", "a").counted("2xx"), 3);
+        assert_eq!(ledger.requests("l", "b").counted("2xx"), 2);
+        assert_eq!(ledger.requests("l", "").counted("2xx"), 1);
+    }
+}

@@ -1,0 +1,59 @@
+//! The names of listeners in records and metrics.
+
+use std::net::SocketAddr as InetAddress;
+use std::sync::Arc;
+
+use pingora::protocols::l4::socket::SocketAddr;
+
+/// The listeners as they stand in the configuration. A connection tells only the address that it
+/// came in at, and a listener on all addresses (`0.0.0.0:80`) has many of those.
+#[derive(Clone, Debug, Default)]
+pub struct Listeners(Vec<(InetAddress, Arc<str>)>);
+
+impl Listeners {
+    /// These listeners, each with the address that it is bound to and its name.
+    #[must_use]
+    pub fn new(listeners: Vec<(InetAddress, Arc<str>)>) -> Self {
+        Self(listeners)
+    }
+
+    /// The name of the listener that a connection came in at; the address itself when none fits.
+    #[must_use]
+    pub fn name(&self, local: &SocketAddr) -> Arc<str> {
+        let SocketAddr::Inet(local) = local else { return address(local).into() };
+        let same = |(bound, _): &&(InetAddress, Arc<str>)| bound == local;
+        let covers = |(bound, _): &&(InetAddress, Arc<str>)| {
+            bound.port() == local.port() && bound.ip().is_unspecified()
+        };
+        let found = self.0.iter().find(same).or_else(|| self.0.iter().find(covers));
+        found.map_or_else(|| local.to_string().into(), |(_, name)| name.clone())
+    }
+}
+
+/// An address as it stands in records.
+pub(crate) fn address(address: &SocketAddr) -> String {
+    match address {
+        SocketAddr::Inet(inet) => inet.to_string(),
+        SocketAddr::Unix(unix) => match unix.as_pathname() {
+            Some(path) => format!("unix:{}", path.display()),
+            None => "unix:".to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_all_addresses_has_one_name() {
+        let listeners = Listeners::new(vec![
+            (([0, 0, 0, 0], 80).into(), "0.0.0.0:80".into()),
+            (([127, 0, 0, 1], 81).into(), "inner".into()),
+        ]);
+        let name = |address: ([u8; 4], u16)| listeners.name(&SocketAddr::Inet(address.into()));
+        assert_eq!(&*name(([10, 0, 0, 1], 80)), "0.0.0.0:80");
+        assert_eq!(&*name(([127, 0, 0, 1], 81)), "inner");
+        assert_eq!(&*name(([127, 0, 0, 1], 82)), "127.0.0.1:82");
+    }
+}

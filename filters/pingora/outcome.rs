@@ -1,0 +1,248 @@
+//! How a request ends: the verdict is drawn, told to the client, counted and recorded.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{StatusCode, Version, header as names};
+use pingora::Error;
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+use whodunit_filters::attribution::disclosure::On;
+use whodunit_filters::attribution::record::Record;
+use whodunit_filters::attribution::{
+    Diagnosis, Failure, Fault, Key, Phase, RequestFacts, Side, header,
+};
+
+use crate::connections::Connections;
+use crate::context::Case;
+use crate::observe::{self, Moment};
+use crate::reply::{self, Asked, Reply};
+use crate::settings::Which;
+use crate::{steps, view};
+
+/// The origin's answer is about to be passed on.
+pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, case: &mut Case) {
+    let status = response.status;
+    if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        return;
+    }
+    unchunk(session, response);
+    let code = status.as_u16();
+    case.exchange.answered = Some(code);
+    if !status.is_server_error() && case.settings.diagnosis.on == On::Errors {
+        return;
+    }
+    look(session, case);
+    let verdict = Diagnosis::of(&case.exchange);
+    let node = &case.settings.node;
+    let ours = match &verdict {
+        Some(verdict) => header::member(node, &case.exchange, verdict, code, case.disclosure),
+        None => header::passing(node, &case.exchange, code, case.disclosure),
+    };
+    let received = case.exchange.received.clone();
+    reply::attach(response, &header::append(received.as_deref(), &ours));
+    case.verdict = verdict.map(Box::new);
+}
+
+/// HTTP/1.0 knows no chunked coding: the end of the connection ends such a body (RFC 9112 6.1).
+fn unchunk(session: &mut Session, response: &mut ResponseHeader) {
+    if session.req_header().version == Version::HTTP_10
+        && response.headers.contains_key(names::TRANSFER_ENCODING)
+    {
+        response.remove_header(&names::TRANSFER_ENCODING);
+        session.set_keepalive(None);
+    }
+}
+
+/// Draws the verdict and answers the client if it still can be. Says whether another request may
+/// follow on the client's connection.
+pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error) -> bool {
+    conclude(session, case, Some(error));
+    let Some(verdict) = case.verdict.take() else { return false };
+    let status = case.chosen.or_else(|| case.settings.statuses.of(verdict.cause));
+    let open = session
+        .response_written()
+        .is_none_or(|written| written.status.is_informational() && written.status != StatusCode::SWITCHING_PROTOCOLS);
+    let gone = case.exchange.failure().is_some_and(|failure| {
+        failure.side == Side::Client && matches!(failure.fault, Fault::Closed | Fault::Reset)
+    });
+    let mut reuse = false;
+    if let (Some(status), true, false) = (status, open, gone) {
+        let request = session.req_header();
+        let asked = Asked::of(&request.method, &request.headers);
+        let answer = Reply::new(case, &verdict, status, asked);
+        case.exchange.answered = Some(answer.status());
+        case.exchange.generated = true;
+        reuse = !case.selecting && session.as_downstream_mut().is_body_done();
+        if answer.write(session, !reuse).await.is_err() {
+            // The client left while it was told; the record tells the rest.
+            reuse = false;
+        }
+    }
+    case.verdict = Some(verdict);
+    reuse
+}
+
+/// How long a client's connection may wait for its next request, in seconds.
+pub(crate) fn keepalive(case: &Case) -> u64 {
+    case.timeouts.keepalive.value.0.as_secs().max(1)
+}
+
+/// The end: the request is counted, and recorded if it is one to record.
+pub(crate) fn finished(
+    session: &mut Session,
+    case: &mut Case,
+    connections: &Connections,
+    error: Option<&Error>,
+) {
+    if let Some(fd) = case.fd {
+        connections.release(fd);
+    }
+    case.listener = session.server_addr().cloned();
+    let exchange = &mut case.exchange;
+    exchange.times.total = Some(exchange.started.elapsed());
+    exchange.times.receive = case.answered_at.map(|at| at.elapsed());
+    let (read, sent) = if let Some(client) = &case.client {
+        (client.received(), client.sent())
+    } else {
+        let downstream = session.as_downstream();
+        (downstream.body_bytes_read() as u64, downstream.body_bytes_sent() as u64)
+    };
+    exchange.bytes.client_in = read;
+    exchange.bytes.client_out = sent;
+    exchange.bytes.upstream_in = case.downloaded;
+    exchange.bytes.upstream_out = case.uploaded;
+    if exchange.answered.is_none() {
+        exchange.answered = session.response_written().map(|written| written.status.as_u16());
+    }
+    if error.is_some() {
+        conclude(session, case, error);
+    }
+    let recorded = case.verdict.is_some() || wanted(case.settings.which);
+    if recorded && case.exchange.request.is_none() {
+        look(session, case);
+    }
+    close(case, recorded);
+}
+
+/// Draws the verdict anew from all that is known now.
+fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
+    look(session, case);
+    if let Some(error) = error
+        && case.exchange.failure().is_none()
+        && !case.exchange.attempt_failed()
+    {
+        let failure = match steps::of_service(error) {
+            Some((failure, status)) => {
+                case.chosen = Some(status);
+                failure
+            }
+            None => {
+                observe::failure(error, Moment::of(&case.exchange, false, case.request_sent))
+            }
+        };
+        case.fail(failure);
+    }
+    case.verdict = Diagnosis::of(&case.exchange).map(Box::new);
+}
+
+/// Notes what was asked for, and how much the client may be told.
+fn look(session: &Session, case: &mut Case) {
+    if case.exchange.request.is_none() {
+        case.exchange.request = Some(Box::new(view::facts(session, &case.settings.listeners)));
+        let presented = session.req_header().headers.get("whodunit-debug");
+        case.disclosure = case
+            .settings
+            .diagnosis
+            .disclose(view::client(session, case), presented.map(http::HeaderValue::as_bytes));
+    }
+}
+
+/// Whether a request that went well is to be recorded.
+fn wanted(which: Which) -> bool {
+    match which {
+        Which::Errors => false,
+        Which::All => true,
+        Which::Sample(share) => fraction() < share,
+    }
+}
+
+/// A number from 0 to 1 that is as good as random: from the clock and a counter.
+fn fraction() -> f64 {
+    use std::hash::{BuildHasher, RandomState};
+    let hash = RandomState::new().hash_one(std::time::Instant::now());
+    f64::from(u32::try_from(hash >> 32).expect("32 bits")) / f64::from(u32::MAX)
+}
+
+/// Counts, and records if that is wanted.
+fn close(case: &mut Case, recorded: bool) {
+    case.closed = true;
+    let exchange = &case.exchange;
+    let verdict = case.verdict.as_deref();
+    let status = match verdict {
+        Some(verdict) => case.settings.statuses.logged(verdict.cause, exchange.answered),
+        None => exchange.answered,
+    };
+    let status = status.unwrap_or(0);
+    if let Some(listener) = &case.listener {
+        case.count(listener, status);
+    }
+    let ledger = &case.books.ledger;
+    if let Some(verdict) = verdict {
+        ledger.count(exchange, verdict);
+    }
+    if !recorded {
+        return;
+    }
+    let settings = &case.settings;
+    let record = Record::of(exchange, verdict, &settings.node, status, &settings.redact);
+    let record = Arc::new(record);
+    if verdict.is_some() {
+        ledger.keep(record.clone());
+    }
+    case.books.sink.write(&record);
+}
+
+/// A request that Pingora never saw ends at the ingress: the answer to it, if there can be one.
+pub(crate) fn refused(
+    mut case: Case,
+    failure: Failure,
+    facts: RequestFacts,
+    client: Option<std::net::IpAddr>,
+    asked: Asked<'_>,
+    answerable: bool,
+) -> Option<Bytes> {
+    case.exchange.request = Some(Box::new(facts));
+    case.exchange.times.total = Some(case.exchange.started.elapsed());
+    case.disclosure = case.settings.diagnosis.disclose(client, None);
+    case.fail(failure);
+    let verdict = Diagnosis::of(&case.exchange)?;
+    let status = case.settings.statuses.of(verdict.cause).filter(|_| answerable);
+    let answer = status.map(|status| Reply::new(&case, &verdict, status, asked));
+    if let Some(answer) = &answer {
+        case.exchange.answered = Some(answer.status());
+        case.exchange.generated = true;
+    }
+    case.verdict = Some(Box::new(verdict));
+    let bytes = answer.map(Reply::bytes);
+    case.exchange.bytes.client_out = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+    close(&mut case, true);
+    bytes
+}
+
+impl Drop for Case {
+    /// A request that ends without Pingora's saying so was lost in a panic outside any hook, or cut
+    /// off when the process ended.
+    fn drop(&mut self) {
+        // In a panic the ingress, where there is one, catches it, answers and records.
+        if self.closed || std::thread::panicking() && self.client.is_some() {
+            return;
+        }
+        let at = if std::thread::panicking() { "a panic" } else { "cut off unfinished" };
+        self.fail(Failure::new(Side::Inside, Phase::Respond, Fault::Panic).with(Key::At, at));
+        self.exchange.times.total = Some(self.exchange.started.elapsed());
+        self.exchange.request.get_or_insert_default();
+        self.verdict = Diagnosis::of(&self.exchange).map(Box::new);
+        close(self, true);
+    }
+}

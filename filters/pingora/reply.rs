@@ -1,0 +1,153 @@
+//! The only writer of answers of our own.
+#![expect(clippy::disallowed_methods, reason = "this is the place they are reserved for")]
+
+use std::time::SystemTime;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::header::{
+    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName,
+    HeaderValue, RETRY_AFTER, VARY,
+};
+use http::{HeaderMap, Method, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::protocols::http::date::get_cached_date;
+use pingora::proxy::Session;
+use whodunit_filters::attribution::page::{self, Grpc};
+use whodunit_filters::attribution::{Diagnosis, header};
+use whodunit_filters::methods;
+
+use crate::context::Case;
+
+/// The field that says who failed (RFC 9209).
+pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// An answer of our own.
+pub(crate) struct Reply {
+    status: StatusCode,
+    fields: Vec<(HeaderName, HeaderValue)>,
+    body: Bytes,
+}
+
+/// What of a request shapes the answer to it.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Asked<'a> {
+    pub(crate) accept: Option<&'a [u8]>,
+    pub(crate) head: bool,
+    pub(crate) grpc: bool,
+}
+
+impl<'a> Asked<'a> {
+    pub(crate) fn of(method: &Method, headers: &'a HeaderMap) -> Self {
+        let grpc = Grpc::asked(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes));
+        Self {
+            accept: headers.get(ACCEPT).map(HeaderValue::as_bytes),
+            head: method == Method::HEAD,
+            grpc,
+        }
+    }
+}
+
+impl Reply {
+    /// The answer that tells this verdict.
+    pub(crate) fn new(case: &Case, verdict: &Diagnosis, status: u16, asked: Asked<'_>) -> Self {
+        let settings = &case.settings;
+        let exchange = &case.exchange;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let ours = header::member(&settings.node, exchange, verdict, status.as_u16(), case.disclosure);
+        let told = header::append(None, &ours);
+        let mut fields = vec![(DATE, get_cached_date()), (PROXY_STATUS, value(&told.value))];
+        if let Some(seconds) = verdict.retry_after() {
+            fields.push((RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            fields.push((ALLOW, HeaderValue::from_static(methods::ALLOW)));
+        }
+        for (name, text) in settings.statuses.extra_headers(verdict.cause) {
+            fields.push((HeaderName::from_static(name), HeaderValue::from_static(text)));
+        }
+        fields.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        if asked.grpc {
+            let grpc = Grpc::of(exchange, verdict, status.as_u16(), case.disclosure);
+            fields.push((CONTENT_TYPE, HeaderValue::from_static("application/grpc")));
+            fields.push((HeaderName::from_static("grpc-status"), HeaderValue::from(u16::from(grpc.status))));
+            fields.push((HeaderName::from_static("grpc-message"), value(&grpc.message)));
+            return Self { status: StatusCode::OK, fields, body: Bytes::new() };
+        }
+        let body = page::body(
+            asked.accept,
+            exchange,
+            verdict,
+            status.as_u16(),
+            case.disclosure,
+            &settings.node,
+            SystemTime::now(),
+        );
+        fields.push((VARY, HeaderValue::from_static("Accept")));
+        fields.push((CONTENT_TYPE, HeaderValue::from_static(body.content_type)));
+        fields.push((CONTENT_LENGTH, HeaderValue::from(body.bytes.len())));
+        let bytes = if asked.head { Bytes::new() } else { body.bytes };
+        Self { status, fields, body: bytes }
+    }
+
+    /// The status that the client will see.
+    pub(crate) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
+    /// Writes the answer through Pingora; `close` says that no request may follow on the client's
+    /// connection.
+    pub(crate) async fn write(self, session: &mut Session, close: bool) -> pingora::Result<()> {
+        let mut response = ResponseHeader::build(self.status, Some(self.fields.len() + 1))?;
+        for (name, value) in self.fields {
+            response.append_header(name, value)?;
+        }
+        if close {
+            session.set_keepalive(None);
+        }
+        let end = self.body.is_empty();
+        session.as_downstream_mut().write_response_header(Box::new(response)).await?;
+        session.as_downstream_mut().write_response_body(self.body, true).await?;
+        if end {
+            session.as_downstream_mut().finish_body().await?;
+        }
+        Ok(())
+    }
+
+    /// The answer as the bytes of HTTP/1.1, for a connection that Pingora never sees; the
+    /// connection is closed after it.
+    pub(crate) fn bytes(self) -> Bytes {
+        let mut out = BytesMut::with_capacity(512 + self.body.len());
+        let reason = self.status.canonical_reason().unwrap_or("Error");
+        out.put_slice(format!("HTTP/1.1 {} {reason}\r\n", self.status.as_u16()).as_bytes());
+        for (name, value) in &self.fields {
+            put_field(&mut out, name, value);
+        }
+        put_field(&mut out, &CONNECTION, &HeaderValue::from_static("close"));
+        out.put_slice(b"\r\n");
+        out.put_slice(&self.body);
+        out.freeze()
+    }
+}
+
+fn put_field(out: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
+    out.put_slice(name.as_str().as_bytes());
+    out.put_slice(b": ");
+    out.put_slice(value.as_bytes());
+    out.put_slice(b"\r\n");
+}
+
+/// Adds our member to an answer that is passed on.
+pub(crate) fn attach(response: &mut ResponseHeader, field: &header::Field) {
+    response.remove_header(&PROXY_STATUS);
+    // The value was written by the structured-field serialiser: printable ASCII.
+    let _ = response.insert_header(PROXY_STATUS, value(&field.value));
+}
+
+/// A header value from text that is ASCII by construction; what is not becomes `?`.
+fn value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or_else(|_| {
+        let ascii: String =
+            text.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect();
+        HeaderValue::from_str(&ascii).expect("printable ASCII is a header value")
+    })
+}

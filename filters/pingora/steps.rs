@@ -1,0 +1,304 @@
+//! What is noted at each step of a request, and the answer at its end.
+
+use std::any::Any;
+use std::os::unix::io::RawFd;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use http::header as names;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::protocols::Digest;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::proxy::Session;
+use pingora::upstreams::peer::{HttpPeer, Peer as _};
+use pingora::{Error, ErrorType, Result};
+use whodunit_filters::attribution::cause::client::CLIENT_REQUEST_MALFORMED;
+use whodunit_filters::attribution::cause::proxy::DENIED_BY_POLICY;
+use whodunit_filters::attribution::cause::send::KEEPALIVE_RACE;
+use whodunit_filters::attribution::{
+    Attempt, Connection, Failure, Fault, Key, NextHop, Phase, RequestId, Sent, Side,
+};
+use whodunit_filters::chain::{Filter, ResponseView};
+
+use crate::connections::Connections;
+use crate::context::Case;
+use crate::arrival::Arrival;
+use crate::note::{Noted, deny};
+use crate::observe::{self, Moment};
+use crate::{edit, view};
+
+/// The ingress hands over what it knows of the request's arrival; what the service persisted with
+/// the connection is given back.
+pub(crate) fn arrived(case: &mut Case, arrival: Arrival) -> Option<Box<dyn Any + Send + Sync>> {
+    let began = arrival.client.began();
+    case.begun(began);
+    case.exchange.times.request = Some(arrival.headed - began);
+    case.client = Some(arrival.client);
+    arrival.inner
+}
+
+/// The request's header section is there.
+pub(crate) fn begin(session: &mut Session, case: &mut Case) {
+    let request = session.req_header();
+    let given = request.headers.get("x-request-id").map(http::HeaderValue::as_bytes);
+    if let Some(id) = given.and_then(RequestId::parse) {
+        case.exchange.id = id;
+    }
+    case.exchange.idempotent = request.method.is_idempotent();
+    let timeouts = case.timeouts.clone();
+    session.set_read_timeout(Some(timeouts.request_body.value.0));
+    session.set_write_timeout(Some(timeouts.write.value.0));
+}
+
+/// The route is known: the chain judges the request.
+pub(crate) fn judge_request(session: &mut Session, case: &mut Case) -> Result<()> {
+    read_note(session, case);
+    session.set_read_timeout(Some(case.timeouts.request_body.value.0));
+    let view = view::request(session, case);
+    let verdict = case.settings.chain.request(&view, &case.route());
+    match verdict.denied() {
+        None => Ok(()),
+        Some(failure) => Err(deny(*failure)),
+    }
+}
+
+/// The service declined to go upstream and wrote no answer.
+pub(crate) fn refused_by_service() -> Box<Error> {
+    deny(Failure::denied(&DENIED_BY_POLICY).with(Key::Rule, "the service declined the request"))
+}
+
+/// An endpoint is about to be chosen.
+pub(crate) fn selecting(case: &mut Case) {
+    case.selecting = true;
+}
+
+/// An endpoint was chosen, or none could be.
+pub(crate) fn selected(
+    session: &mut Session,
+    case: &mut Case,
+    chosen: Result<Box<HttpPeer>>,
+) -> Result<Box<HttpPeer>> {
+    read_note(session, case);
+    let mut peer = match chosen {
+        Ok(peer) => peer,
+        Err(error) => {
+            if let Some(next_hop) = observe::denial(&error).and_then(|d| d.next_hop.clone()) {
+                case.begin_attempt(Attempt::begin(next_hop));
+            }
+            return Err(error);
+        }
+    };
+    let options = &mut peer.options;
+    let timeouts = &case.timeouts;
+    options.connection_timeout.get_or_insert(timeouts.connect.value.0);
+    options.read_timeout.get_or_insert(timeouts.read.value.0);
+    options.write_timeout.get_or_insert(timeouts.write.value.0);
+    options.idle_timeout.get_or_insert(timeouts.idle.value.0);
+    case.begin_attempt(Attempt::begin(next_hop(peer.address())));
+    Ok(peer)
+}
+
+fn next_hop(address: &SocketAddr) -> NextHop {
+    match address {
+        SocketAddr::Inet(inet) => NextHop::Inet(*inet),
+        SocketAddr::Unix(unix) => {
+            let path = unix.as_pathname().map(|path| path.to_string_lossy().into_owned());
+            NextHop::Unix(path.unwrap_or_default().into())
+        }
+    }
+}
+
+/// No connection could be made.
+pub(crate) fn not_connected(case: &mut Case, error: &Error) {
+    let moment = Moment::of(&case.exchange, true, false);
+    case.fail(observe::failure(error, moment));
+    judge_endpoint(case);
+}
+
+/// There is a connection.
+pub(crate) fn connected(
+    case: &mut Case,
+    connections: &Connections,
+    reused: bool,
+    fd: RawFd,
+    digest: Option<&Digest>,
+) {
+    let (idle, requests) = connections.take(fd, reused);
+    case.fd = Some(fd);
+    let mut timing = digest.into_iter().flat_map(|digest| digest.timing_digest.iter()).flatten();
+    let (tcp, tls) = (timing.next(), timing.next());
+    let established = tcp.map_or_else(SystemTime::now, |tcp| tcp.established_ts);
+    if !reused {
+        case.exchange.times.connect = tcp.and_then(|tcp| tcp.establishment_duration);
+        case.exchange.times.tls = tls.and_then(|tls| tls.establishment_duration);
+    }
+    let Some(attempt) = case.exchange.last_attempt_mut() else { return };
+    let age = established.elapsed().unwrap_or(Duration::ZERO);
+    attempt.connection = Some(Connection { reused, age, idle, requests });
+    if !reused {
+        case.books.ledger.neighbour(&attempt.next_hop).accepted(Instant::now());
+    }
+}
+
+/// The header section is about to go to the origin.
+pub(crate) fn forwarding(session: &Session, request: &mut RequestHeader, case: &mut Case) {
+    let view = view::request(session, case);
+    let mut edit = edit::Request(request);
+    case.settings.chain.forward(&view, &case.route(), &mut edit);
+    case.sending();
+}
+
+/// A piece of the request's body came from the client.
+pub(crate) fn uploaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
+    let Some(piece) = body.filter(|piece| !piece.is_empty()) else { return Ok(()) };
+    case.uploaded += piece.len() as u64;
+    case.last_upload = Some(Instant::now());
+    match case.settings.chain.request_body(case.uploaded, &case.route()).denied() {
+        None => Ok(()),
+        Some(failure) => Err(deny(*failure)),
+    }
+}
+
+/// It goes on to the origin.
+pub(crate) fn uploading(case: &mut Case, body: &mut Option<Bytes>, end: bool) {
+    // An empty last piece would be written as a second last chunk and desynchronise the origin's
+    // connection (cloudflare/pingora#935).
+    if end && body.as_ref().is_some_and(Bytes::is_empty) {
+        *body = None;
+    }
+    if end {
+        case.sent();
+    }
+}
+
+/// The origin's header section came, an interim one (1xx) or the final one.
+pub(crate) fn answered(
+    session: &Session,
+    response: &mut ResponseHeader,
+    case: &mut Case,
+) -> Result<()> {
+    let status = response.status;
+    if status.is_informational() && status != http::StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(());
+    }
+    case.answered(status.as_u16());
+    let headers = &response.headers;
+    let length = headers.get(names::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    case.expected = length.and_then(|length| length.parse().ok());
+    case.chunked = headers.contains_key(names::TRANSFER_ENCODING);
+    if status.is_server_error() {
+        case.exchange.received = view::joined(headers, &crate::reply::PROXY_STATUS);
+    }
+    let view = ResponseView {
+        status,
+        reason: response.get_reason_phrase(),
+        headers,
+        method: &session.req_header().method,
+    };
+    match case.settings.chain.response(&view, &case.route()).denied() {
+        None => Ok(()),
+        Some(failure) => Err(deny(*failure)),
+    }
+}
+
+/// A piece of the origin's body came.
+pub(crate) fn downloaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
+    let Some(piece) = body else { return Ok(()) };
+    case.downloaded += piece.len() as u64;
+    let since = case.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed());
+    match case.settings.chain.response_body(case.downloaded, since, &case.route()).denied() {
+        None => Ok(()),
+        Some(failure) => Err(deny(*failure)),
+    }
+}
+
+/// The exchange with the origin broke.
+pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
+    let moment = Moment::of(&case.exchange, false, case.request_sent);
+    let mut failure = broken_upload(case).unwrap_or_else(|| observe::failure(error, moment));
+    if failure.side == Side::Origin && !case.request_sent && client_stalled(session, case, &failure)
+    {
+        // The origin's timer fired because the client sent nothing that could have been passed on.
+        failure = Failure::new(Side::Client, Phase::Request, Fault::TimedOut).with(Key::Part, "body");
+    }
+    let failed_at_origin = failure.side == Side::Origin;
+    case.fail(failure);
+    if failed_at_origin {
+        judge_endpoint(case);
+    }
+}
+
+/// What a failed attempt says of its endpoint, for the requests that go there next.
+fn judge_endpoint(case: &Case) {
+    let exchange = &case.exchange;
+    let Some(attempt) = exchange.last_attempt() else { return };
+    let Some(verdict) = exchange.verdict_on(attempt) else { return };
+    let neighbour = case.books.ledger.neighbour(&attempt.next_hop);
+    neighbour.failed(Instant::now(), verdict);
+    if verdict == &KEEPALIVE_RACE && let Some(connection) = attempt.connection {
+        neighbour.closed_after(connection.idle);
+    }
+}
+
+/// A chunked body of the client's that cannot be followed to its end.
+fn broken_upload(case: &Case) -> Option<Failure> {
+    let (rule, offset) = case.client.as_ref()?.broken()?;
+    let failure = Failure::denied(&CLIENT_REQUEST_MALFORMED).with(Key::Part, "body");
+    Some(failure.with(Key::Rule, rule.as_str()).with(Key::Offset, offset))
+}
+
+/// Whether it was the client's turn all the while that the origin's timer ran.
+fn client_stalled(session: &mut Session, case: &Case, failure: &Failure) -> bool {
+    if failure.fault != Fault::TimedOut || session.as_downstream_mut().is_body_done() {
+        return false;
+    }
+    let since_upload = || case.last_upload.or(case.send_began).map(|at| at.elapsed());
+    let silent = match &case.client {
+        Some(client) => client.silent(),
+        None => since_upload().unwrap_or_default(),
+    };
+    // Pingora's timers are good to 10 ms.
+    silent + Duration::from_millis(50) >= case.timeouts.read.value.0
+}
+
+/// A retry that could do harm is not made, whatever the service decided.
+pub(crate) fn veto_harm(case: &Case, error: &mut Error) {
+    let harmless = case.exchange.idempotent
+        || case.exchange.last_attempt().is_none_or(|attempt| attempt.sent == Sent::None);
+    if error.retry() && !harmless {
+        error.set_retry(false);
+    }
+}
+
+/// Takes over what the service noted.
+fn read_note(session: &mut Session, case: &mut Case) {
+    let note = session.note();
+    if let Some(route) = note.route.take() {
+        case.exchange.route = Some(route);
+    }
+    if let Some(upstream) = note.upstream.take() {
+        case.exchange.upstream = Some(upstream);
+    }
+    case.exchange.trusted_hop = note.trusted_hop;
+    if let Some(limits) = note.limits.take() {
+        case.limits = limits;
+    }
+    if let Some(timeouts) = note.timeouts.take() {
+        case.timeouts = timeouts;
+    }
+    if let Some(dns) = note.dns.take() {
+        case.exchange.times.dns = Some(dns);
+    }
+}
+
+/// The failure that an error of the service's own tells of, and the status it asks for.
+pub(crate) fn of_service(error: &Error) -> Option<(Failure, u16)> {
+    match error.etype() {
+        ErrorType::HTTPStatus(status) | ErrorType::CustomCode(_, status) => {
+            let failure = Failure::denied(&DENIED_BY_POLICY)
+                .with(Key::Rule, "the service's own decision");
+            Some((failure, *status))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,88 @@
+//! What filters and records see of a Pingora session.
+
+use std::net::IpAddr;
+
+use http::{HeaderMap, HeaderName, Version, header as names};
+use pingora::http::RequestHeader;
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::proxy::Session;
+use whodunit_filters::attribution::RequestFacts;
+use whodunit_filters::chain::{Peer, RequestView};
+
+use crate::context::Case;
+use crate::listeners::{Listeners, address};
+
+/// The request, as it came from the client.
+pub(crate) fn request<'a>(session: &'a Session, case: &'a Case) -> RequestView<'a> {
+    let request = session.req_header();
+    let peer = peer(session);
+    RequestView {
+        method: &request.method,
+        target: request.raw_path(),
+        host: host(request),
+        version: request.version,
+        headers: &request.headers,
+        secure: session.as_downstream().digest().is_some_and(|digest| digest.ssl_digest.is_some()),
+        peer,
+        client: case.settings.chain.forwarded.real_client(peer, &request.headers),
+        listener: "",
+        id: &case.exchange.id,
+        began: case.exchange.began,
+    }
+}
+
+/// The authority asked for: `Host`, or what stands for it in HTTP/2.
+fn host(request: &RequestHeader) -> Option<&str> {
+    let field = request.headers.get(names::HOST).and_then(|host| host.to_str().ok());
+    field.or_else(|| request.uri.authority().map(http::uri::Authority::as_str))
+}
+
+fn peer(session: &Session) -> Peer {
+    match session.client_addr() {
+        Some(SocketAddr::Inet(address)) => Peer::Inet(*address),
+        Some(SocketAddr::Unix(_)) | None => Peer::Unix,
+    }
+}
+
+/// The client, seen through the proxies that are trusted.
+pub(crate) fn client(session: &Session, case: &Case) -> Option<IpAddr> {
+    case.settings.chain.forwarded.real_client(peer(session), &session.req_header().headers)
+}
+
+/// What was asked for, for a record.
+pub(crate) fn facts(session: &Session, listeners: &Listeners) -> RequestFacts {
+    let request = session.req_header();
+    RequestFacts {
+        listener: session.server_addr().map(|at| listeners.name(at).to_string()).unwrap_or_default(),
+        client: session.client_addr().map(address).unwrap_or_default(),
+        method: request.method.to_string(),
+        host: host(request).unwrap_or_default().to_owned(),
+        path: text(request.raw_path()),
+        protocol: protocol(request.version),
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_09 => "HTTP/0.9",
+        Version::HTTP_10 => "HTTP/1.0",
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_3 => "HTTP/3",
+        _ => "HTTP/1.1",
+    }
+}
+
+/// All lines of a field, joined as RFC 9110 section 5.2 says.
+pub(crate) fn joined(headers: &HeaderMap, name: &HeaderName) -> Option<Box<str>> {
+    let mut lines = headers.get_all(name).iter();
+    let mut all = text(lines.next()?.as_bytes());
+    for line in lines {
+        all.push_str(", ");
+        all.push_str(&text(line.as_bytes()));
+    }
+    Some(all.into_boxed_str())
+}

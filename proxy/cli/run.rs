@@ -1,0 +1,76 @@
+//! `whodunit run`: runs the proxy.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use whodunit_conf::{Flags, Problems};
+
+use crate::notice;
+use crate::server::{self, MISCONFIGURED, Source};
+
+/// Run the proxy.
+///
+/// With --config it does what the file says. Without, it stands in one line before the upstreams
+/// given: all requests go there, in turns.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  whodunit run --config /etc/whodunit.yaml
+  whodunit run --upstream http://127.0.0.1:3000
+  whodunit run --upstream http://10.0.0.5:80 --upstream http://10.0.0.6:80 --listen 0.0.0.0:8080
+
+SIGHUP reads the configuration again, SIGTERM lets requests under way end and stops.
+Exit codes: 0 stopped, 2 the configuration or a listener cannot be used, 70 internal error.")]
+pub(super) struct Run {
+    /// The configuration file (YAML)
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["upstream", "listen", "admin"])]
+    config: Option<PathBuf>,
+    /// Where requests go: `http://host:port`, `https://host`, `host:port` or `unix:/path`; may be
+    /// given several times
+    #[arg(long, short, value_name = "URL", required_unless_present = "config")]
+    upstream: Vec<String>,
+    /// Where clients connect [default: 127.0.0.1:8080]
+    #[arg(long, short, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Where metrics, health and recent errors are served [default: 127.0.0.1:9901]
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+}
+
+impl Run {
+    pub(super) fn main(self) -> ExitCode {
+        let (checked, source) = match self.config {
+            Some(path) => match whodunit_conf::load(&path) {
+                Ok((checked, text)) => (checked, Source::File(path, text)),
+                Err(problems) => return misconfigured(&problems),
+            },
+            None => {
+                let flags =
+                    Flags { upstreams: self.upstream, listen: self.listen, admin: self.admin };
+                match flags.check() {
+                    Ok(checked) => (checked, Source::Flags),
+                    Err(problems) => return misconfigured(&problems),
+                }
+            }
+        };
+        tell(&checked.warnings);
+        match server::run(checked, source) {
+            Ok(code) => code,
+            Err(refusal) => {
+                notice::say(&refusal.0);
+                ExitCode::from(MISCONFIGURED)
+            }
+        }
+    }
+}
+
+fn misconfigured(problems: &Problems) -> ExitCode {
+    tell(problems);
+    ExitCode::from(MISCONFIGURED)
+}
+
+fn tell(problems: &Problems) {
+    use std::io::Write as _;
+    // A standard error that is closed is nobody's to tell.
+    let _ = write!(std::io::stderr().lock(), "{}", problems.render(false));
+}

@@ -1,0 +1,174 @@
+//! Our own service: it picks a route, an endpoint, and whether to try again. What it does not do
+//! (answer, judge, record) `Attributed` does around it, as for anybody's service.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use http::header::{CONNECTION, HOST, UPGRADE};
+use pingora::protocols::Digest;
+use pingora::proxy::{ProxyHttp, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+use whodunit_filters::attribution::cause::proxy::{NO_ROUTE, PROXY_BUG};
+use whodunit_filters::attribution::{Failure, Key, NextHop};
+use whodunit_pingora::{Noted, deny};
+
+use crate::plan::{Destination, Plan};
+use crate::upstream::dial;
+use crate::upstream::gate::Gate;
+
+/// The most of a host or path that becomes evidence.
+const QUOTED: usize = 256;
+
+/// The gateway.
+pub struct Gateway {
+    plan: Arc<ArcSwap<Plan>>,
+}
+
+/// What the gateway keeps of one request.
+#[derive(Default)]
+pub struct Trip {
+    destination: Option<Arc<Destination>>,
+    tried: Vec<NextHop>,
+    endpoints: Vec<usize>,
+    gate: Option<Gate>,
+}
+
+impl Gateway {
+    /// A gateway that follows this plan, whichever is in force when a request begins.
+    #[must_use]
+    pub fn new(plan: Arc<ArcSwap<Plan>>) -> Self {
+        Self { plan }
+    }
+
+    fn route(&self, session: &Session) -> Result<Arc<Destination>> {
+        let request = session.req_header();
+        let host = request.headers.get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+        let authority = request.uri.authority().map(http::uri::Authority::as_str);
+        let host = host.as_deref().or(authority).unwrap_or_default();
+        let path = request.uri.path();
+        self.plan.load().routes.find(host, path).cloned().ok_or_else(|| {
+            let failure = Failure::denied(&NO_ROUTE);
+            deny(failure.with(Key::Host, quoted(host)).with(Key::Path, quoted(path)))
+        })
+    }
+}
+
+impl Trip {
+    /// Whether the request may be tried once more: attempts are left, and there is an endpoint
+    /// that was not tried, or the connection had merely grown stale.
+    fn may_go_on(&self, stale: bool) -> bool {
+        self.destination.as_ref().is_some_and(|destination| {
+            let upstream = &destination.pool.upstream;
+            let others = upstream.endpoints.iter().enumerate();
+            let another = || {
+                others.clone().any(|(i, (_, weight))| *weight > 0 && !self.endpoints.contains(&i))
+            };
+            self.endpoints.len() < upstream.attempts && (stale || another())
+        })
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = Trip;
+
+    fn new_ctx(&self) -> Trip {
+        Trip::default()
+    }
+
+    async fn request_filter(&self, session: &mut Session, trip: &mut Trip) -> Result<bool> {
+        let destination = self.route(session)?;
+        let note = session.note();
+        note.route = Some(destination.route.clone());
+        note.upstream = Some(destination.pool.upstream.name.clone());
+        note.trusted_hop = destination.pool.upstream.hop;
+        note.limits = Some(destination.limits.clone());
+        note.timeouts = Some(destination.timeouts.clone());
+        trip.destination = Some(destination);
+        Ok(false)
+    }
+
+    async fn upstream_peer(
+        &self,
+        session: &mut Session,
+        trip: &mut Trip,
+    ) -> Result<Box<HttpPeer>> {
+        let Some(destination) = trip.destination.clone() else {
+            return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, "no route was noted")));
+        };
+        let picked = destination.pool.pick(&trip.tried).await.map_err(deny)?;
+        let note = session.note();
+        note.dns = picked.name.is_some().then_some(picked.dns);
+        note.answer_age = picked.answer_age;
+        let upgrade = upgrades(session) && session.as_downstream_mut().is_body_empty();
+        let dialled =
+            dial::dial(&destination.pool.upstream, &picked, &destination.timeouts, upgrade)
+                .map_err(deny)?;
+        trip.tried.push(picked.next_hop);
+        trip.endpoints.push(picked.endpoint);
+        trip.gate = dialled.gate;
+        Ok(dialled.peer)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _: &mut Session,
+        _: bool,
+        _: &HttpPeer,
+        _: std::os::unix::io::RawFd,
+        _: Option<&Digest>,
+        trip: &mut Trip,
+    ) -> Result<()> {
+        if let Some(gate) = &trip.gate {
+            gate.hold();
+        }
+        Ok(())
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        trip: &mut Trip,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        error.set_retry(trip.may_go_on(false));
+        error
+    }
+
+    /// Only a connection that was lost is made up for by another one; an origin that is slow, or
+    /// answers nonsense, would be so again. Whether trying again can do harm `Attributed` decides.
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        trip: &mut Trip,
+        reused: bool,
+    ) -> Box<Error> {
+        let lost = matches!(
+            error.etype(),
+            ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
+        );
+        let again = lost
+            && *error.esource() == pingora::ErrorSource::Upstream
+            && session.response_written().is_none()
+            && !session.as_downstream().retry_buffer_truncated()
+            && trip.may_go_on(reused);
+        error.set_retry(again);
+        error
+    }
+}
+
+/// Whether the client asks for another protocol on its connection (RFC 9110 section 7.8).
+fn upgrades(session: &Session) -> bool {
+    let headers = &session.req_header().headers;
+    headers.contains_key(UPGRADE) && headers.contains_key(CONNECTION)
+}
+
+/// A piece of evidence that a client wrote: bounded.
+fn quoted(text: &str) -> String {
+    text.chars().take(QUOTED).collect()
+}

@@ -1,0 +1,129 @@
+//! A configuration made ready to run: routes that lead to pools, and settings for attribution.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use whodunit_conf::Checked;
+use whodunit_conf::schema::log::Which as WhichToLog;
+use whodunit_conf::schema::upstream::{Tls as TlsSection, Upstream as UpstreamSection};
+use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::timeouts::TimeoutsInForce;
+use whodunit_pingora::{Settings, Which};
+
+use crate::routes::{Matcher, Routes};
+use crate::upstream::own::Listeners;
+use crate::upstream::pool::{Pool, Upstream};
+use crate::upstream::resolve::{Resolver, ResolverSettings};
+use crate::upstream::tls::{Tls, TlsSettings};
+
+/// What the gateway follows.
+#[derive(Default)]
+pub struct Plan {
+    /// From host and path to where the request goes.
+    pub routes: Routes<Arc<Destination>>,
+    /// The upstreams, by name.
+    pub upstreams: BTreeMap<String, Arc<Pool>>,
+}
+
+/// Where a route leads, with the settings in force on the way.
+pub struct Destination {
+    /// The route's name.
+    pub route: Arc<str>,
+    /// The upstream.
+    pub pool: Arc<Pool>,
+    /// The limits in force.
+    pub limits: Arc<LimitsInForce>,
+    /// The timeouts in force.
+    pub timeouts: Arc<TimeoutsInForce>,
+}
+
+impl Plan {
+    /// The plan of a configuration. `own` are the addresses that this process listens on.
+    ///
+    /// # Errors
+    /// In words, when a file that the configuration names cannot be used, or the system's resolver
+    /// settings cannot be read.
+    pub fn of(checked: &Checked, own: Listeners) -> Result<Self, String> {
+        let section = &checked.config.resolver;
+        let resolver = Resolver::new(&ResolverSettings {
+            servers: section.servers.iter().map(|server| server.0).collect(),
+            timeout: section.timeout.0,
+            attempts: usize::try_from(section.attempts).unwrap_or(usize::MAX),
+            ..ResolverSettings::default()
+        })
+        .map_err(|error| format!("the resolver cannot be set up: {error}"))?;
+        let own = Arc::new(own);
+        let mut upstreams = BTreeMap::new();
+        for (name, section) in &checked.config.upstreams {
+            let pool = Pool::new(upstream(name, section)?, resolver.clone(), own.clone());
+            upstreams.insert(name.clone(), Arc::new(pool));
+        }
+        let routes = checked.resolved.routes.iter().map(|way| {
+            let matcher = Matcher {
+                host: way.matches.host.as_ref().map(|host| host.as_str().to_owned()),
+                path: way.matches.path.as_ref().map(|path| path.as_str().to_owned()),
+            };
+            let destination = Destination {
+                route: way.name.as_str().into(),
+                pool: upstreams[&way.upstream].clone(),
+                limits: Arc::new(way.limits.clone()),
+                timeouts: Arc::new(way.timeouts.clone()),
+            };
+            (matcher, Arc::new(destination))
+        });
+        Ok(Self { routes: Routes::new(routes), upstreams })
+    }
+}
+
+fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, String> {
+    let endpoints = section.endpoints.iter().map(|endpoint| {
+        let target = endpoint.address.to_string().parse().expect("an address that was checked");
+        (target, u32::from(endpoint.weight))
+    });
+    let tls = match &section.tls {
+        Some(tls) => Some(secured(name, tls)?),
+        None => None,
+    };
+    Ok(Upstream {
+        name: name.into(),
+        endpoints: endpoints.collect(),
+        hop: section.hop,
+        tls,
+        attempts: usize::try_from(section.retries.attempts).unwrap_or(usize::MAX).max(1),
+    })
+}
+
+fn secured(name: &str, section: &TlsSection) -> Result<Tls, String> {
+    Tls::load(&TlsSettings {
+        sni: section.sni.as_ref().map(|sni| sni.as_str().to_owned()),
+        ca: section.ca.clone(),
+        verify: section.verify,
+        client_cert: section.client_cert.clone(),
+        client_key: section.client_key.clone(),
+    })
+    .map_err(|(setting, problem)| format!("`upstreams.{name}.tls.{setting}`: {problem}"))
+}
+
+/// The settings for attribution.
+#[must_use]
+pub fn settings(
+    checked: &Checked,
+    node: &str,
+    listeners: whodunit_pingora::Listeners,
+) -> Settings {
+    let config = &checked.config;
+    let mut settings = Settings::with_filters(node, &config.filters);
+    settings.listeners = listeners;
+    settings.diagnosis = config.diagnosis.settings();
+    settings.statuses = config.diagnosis.statuses.clone();
+    settings.redact = config.log.redact.clone();
+    settings.which = match config.log.which {
+        WhichToLog::Errors => Which::Errors,
+        WhichToLog::All => Which::All,
+        WhichToLog::Sample => Which::Sample(config.log.sample_rate),
+    };
+    for way in &checked.resolved.routes {
+        settings.widen_head(&way.limits);
+    }
+    settings
+}

@@ -1,0 +1,191 @@
+//! The running process: sockets, services, signals, and its end.
+
+mod drain;
+mod insight;
+mod listen;
+mod reload;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use pingora::server::configuration::ServerConf;
+use tokio::sync::watch;
+use whodunit_conf::Checked;
+use whodunit_filters::attribution::ledger::Use;
+use whodunit_filters::attribution::{Ledger, Record, Side};
+use whodunit_pingora::{Attributed, Books, Live};
+
+use crate::admin::{Admin, AdminSettings};
+use crate::gateway::Gateway;
+use crate::notice;
+use crate::plan::{self, Plan};
+use crate::sink::{Sink, SinkSettings};
+use crate::upstream::own;
+use insight::Knowledge;
+
+/// Where the configuration came from, so that it can be read again.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A file, and its text when it was read.
+    File(PathBuf, String),
+    /// The command line.
+    Flags,
+}
+
+/// What runs, and can be replaced while it does.
+pub(crate) struct Running {
+    pub(crate) node: String,
+    pub(crate) own: own::Listeners,
+    pub(crate) listeners: whodunit_pingora::Listeners,
+    pub(crate) plan: Arc<ArcSwap<Plan>>,
+    pub(crate) checked: ArcSwap<Checked>,
+    pub(crate) live: Live,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) sink: Sink,
+}
+
+/// Why the process could not start.
+#[derive(Debug)]
+pub struct Refusal(pub String);
+
+/// The exit code for a configuration that cannot be used.
+pub const MISCONFIGURED: u8 = 2;
+
+/// Runs the proxy until it is told to stop.
+///
+/// # Errors
+/// When it cannot start: a socket that cannot be had, a file that cannot be read.
+pub fn run(checked: Checked, source: Source) -> Result<ExitCode, Refusal> {
+    let config = &checked.config;
+    let sockets = listen::bind(config)?;
+    let admin_socket = listen::admin(config)?;
+    let log = &config.log;
+    let sink = Sink::open(&SinkSettings {
+        path: log.path.clone(),
+        queue: usize::try_from(log.queue).unwrap_or(usize::MAX),
+        max_size: log.rotate.size.map(|size| size.0),
+        max_age: log.rotate.age.map(|age| age.0),
+        keep: usize::try_from(log.rotate.keep).unwrap_or(usize::MAX),
+    })
+    .map_err(|error| {
+        let path = log.path.as_deref().unwrap_or_else(|| "standard output".as_ref());
+        Refusal(format!("`log.path`: {} cannot be written: {error}", path.display()))
+    })?;
+    let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
+    let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
+    let running = Running {
+        own: own::Listeners::new(addresses),
+        listeners: listen::names(&sockets),
+        plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
+        live: Live::new(plan::settings(&checked, &node, listen::names(&sockets))),
+        checked: ArcSwap::from_pointee(checked),
+        ledger: Arc::new(Ledger::default()),
+        node,
+        sink,
+    };
+    let checked = running.checked.load_full();
+    running.apply(&checked).map_err(Refusal)?;
+    serve(Arc::new(running), sockets, admin_socket, source)
+}
+
+impl Running {
+    /// Client connections that are open.
+    pub(crate) fn open(&self) -> i64 {
+        let connected = |state| self.ledger.connected(Side::Client, state);
+        connected(Use::Active) + connected(Use::Idle)
+    }
+
+    /// Puts a configuration into force, or nothing of it.
+    pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), String> {
+        let plan = Plan::of(checked, self.own.clone())?;
+        for name in plan.upstreams.keys() {
+            // So that its causes are there from the start.
+            self.ledger.upstream(name);
+        }
+        let settings = plan::settings(checked, &self.node, self.listeners.clone());
+        self.plan.store(Arc::new(plan));
+        self.live.replace(settings);
+        self.checked.store(checked.clone());
+        Ok(())
+    }
+}
+
+fn serve(
+    running: Arc<Running>,
+    sockets: Vec<listen::Bound>,
+    admin_socket: Option<std::net::TcpListener>,
+    source: Source,
+) -> Result<ExitCode, Refusal> {
+    let config = running.checked.load().config.clone();
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let threads = config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("proxy")
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
+    let knowledge = Arc::new(Knowledge::new(running.clone()));
+    let admin = match admin_socket {
+        Some(socket) => {
+            let settings = AdminSettings { token: config.admin.token.clone(), ..AdminSettings::default() };
+            let admin = Admin::start(socket, &settings, knowledge.clone())
+                .map_err(|error| Refusal(format!("`admin.address`: {error}")))?;
+            notice::say(&format!("admin on http://{}", admin.address()));
+            Some(admin)
+        }
+        None => None,
+    };
+    let conf = Arc::new(ServerConf {
+        threads,
+        // The gateway counts attempts by itself; this only has to be no smaller.
+        max_retries: 64,
+        upstream_keepalive_pool_size: 128 * threads,
+        ..ServerConf::default()
+    });
+    let books = Books::new(running.ledger.clone(), Arc::new(Lines(running.sink.clone())));
+    let gateway = Gateway::new(running.plan.clone());
+    let attributed = Attributed::with_books(gateway, running.live.clone(), books);
+    let mut service = whodunit_pingora::service("proxy", &conf, attributed);
+    let (stop, stopped) = watch::channel(false);
+    let fds = listen::hand_over(&mut service, sockets);
+    let serving = runtime.spawn(async move {
+        use pingora::services::Service as _;
+        service.start_service(Some(fds), stopped, 1).await;
+    });
+    let reloading = reload::start(&runtime, &running, &source);
+    knowledge.set_ready();
+    notice::say("ready");
+    runtime.block_on(drain::until_told());
+    knowledge.set_draining();
+    let grace = running.checked.load().config.shutdown.grace.0;
+    notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
+    // The receivers are gone only when the service has ended by itself.
+    let _ = stop.send(true);
+    let finished = runtime.block_on(drain::finish(&running, grace));
+    drop(reloading);
+    serving.abort();
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    if let Some(admin) = admin {
+        admin.stop();
+    }
+    running.sink.flush(std::time::Duration::from_secs(5));
+    notice::say(if finished { "stopped" } else { "stopped; requests were cut off" });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Records as lines of the log.
+struct Lines(Sink);
+
+impl whodunit_pingora::Sink for Lines {
+    fn write(&self, record: &Arc<Record>) {
+        self.0.write(record.line());
+    }
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}

@@ -1,0 +1,133 @@
+//! Sockets, bound before anything else: one that cannot be had ends the process at once.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::IntoRawFd;
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use pingora::apps::ServerApp;
+use pingora::server::{Fds, ListenFds};
+use pingora::services::listening::Service;
+use socket2::{Domain, Protocol, Socket, Type};
+use whodunit_conf::Config;
+use whodunit_conf::schema::address::Address;
+
+use super::Refusal;
+use crate::notice;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 65_535;
+
+/// A listener's socket.
+pub(super) enum Bound {
+    Inet { socket: TcpListener, name: Arc<str>, at: SocketAddr },
+    Unix { socket: UnixListener, path: PathBuf },
+}
+
+impl Bound {
+    pub(super) fn inet(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet { at, .. } => Some(*at),
+            Self::Unix { .. } => None,
+        }
+    }
+}
+
+/// Binds every listener of the configuration.
+pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, Refusal> {
+    let sockets = config.listeners.iter().map(|listener| match &listener.address {
+        Address::Tcp(address) => inet(*address),
+        Address::Unix(path) => unix(path.as_ref()),
+    });
+    sockets.collect()
+}
+
+/// Binds the admin listener, if there is one.
+pub(super) fn admin(config: &Config) -> Result<Option<TcpListener>, Refusal> {
+    let Some(address) = config.admin.address.as_ref().and_then(Address::tcp) else {
+        return Ok(None);
+    };
+    open(address).map(Some).map_err(|error| refusal(&address.to_string(), &error))
+}
+
+fn inet(address: SocketAddr) -> Result<Bound, Refusal> {
+    let socket = open(address).map_err(|error| refusal(&address.to_string(), &error))?;
+    let at = socket.local_addr().map_err(|error| refusal(&address.to_string(), &error))?;
+    let name: Arc<str> = at.to_string().into();
+    notice::say(&format!("listening on http://{at} (listener {name})"));
+    Ok(Bound::Inet { socket, name, at })
+}
+
+fn open(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// A socket file that nobody answers at is what a process that was killed left behind.
+fn unix(path: &Path) -> Result<Bound, Refusal> {
+    let place = format!("unix:{}", path.display());
+    let left_behind = path.symlink_metadata().is_ok_and(|file| file.file_type().is_socket())
+        && UnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
+    if left_behind {
+        std::fs::remove_file(path).map_err(|error| refusal(&place, &error))?;
+    }
+    let socket = UnixListener::bind(path).map_err(|error| refusal(&place, &error))?;
+    socket.set_nonblocking(true).map_err(|error| refusal(&place, &error))?;
+    notice::say(&format!("listening on {place} (listener {place})"));
+    Ok(Bound::Unix { socket, path: path.to_owned() })
+}
+
+fn refusal(address: &str, error: &io::Error) -> Refusal {
+    let hint = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            ": another process listens there; stop it, or choose another address"
+        }
+        io::ErrorKind::PermissionDenied => {
+            ": this user may not; ports below 1024 need CAP_NET_BIND_SERVICE"
+        }
+        io::ErrorKind::AddrNotAvailable => ": no interface of this machine has that address",
+        _ => "",
+    };
+    Refusal(format!("cannot listen on {address}: {error}{hint}"))
+}
+
+/// The listeners' names, for records and metrics.
+pub(super) fn names(sockets: &[Bound]) -> whodunit_pingora::Listeners {
+    let named = sockets.iter().filter_map(|bound| match bound {
+        Bound::Inet { at, name, .. } => Some((*at, name.clone())),
+        Bound::Unix { .. } => None,
+    });
+    whodunit_pingora::Listeners::new(named.collect())
+}
+
+/// Gives the sockets to Pingora, which knows them by address.
+pub(super) fn hand_over<A: ServerApp + Send + Sync + 'static>(
+    service: &mut Service<A>,
+    sockets: Vec<Bound>,
+) -> ListenFds {
+    let mut fds = Fds::new();
+    for bound in sockets {
+        match bound {
+            Bound::Inet { socket, at, .. } => {
+                service.add_tcp(&at.to_string());
+                fds.add(at.to_string(), socket.into_raw_fd());
+            }
+            Bound::Unix { socket, path } => {
+                let path = path.to_string_lossy().into_owned();
+                service.add_uds(&path, None);
+                fds.add(path, socket.into_raw_fd());
+            }
+        }
+    }
+    Arc::new(parking_lot::Mutex::new(fds))
+}

@@ -1,0 +1,112 @@
+//! A changed configuration is put into force whole or not at all: on SIGHUP, and when the file
+//! changes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use whodunit_conf::reload::{self, Watch};
+use whodunit_conf::Config;
+
+use super::{Running, Source};
+use crate::notice;
+
+/// Watches for changes as long as this is held.
+pub(super) struct Reloading(#[expect(dead_code, reason = "held for its end")] Option<Watch>);
+
+/// Begins to watch.
+pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) -> Reloading {
+    let file = match source {
+        Source::File(path, _) => Some(path.clone()),
+        Source::Flags => None,
+    };
+    let hung_up = running.clone();
+    let path = file.clone();
+    runtime.spawn(async move {
+        let Ok(mut signals) = signal(SignalKind::hangup()) else { return };
+        while signals.recv().await.is_some() {
+            let (running, path) = (hung_up.clone(), path.clone());
+            // Reading files and resolver settings takes its time.
+            let done = tokio::task::spawn_blocking(move || told_to(&running, path.as_deref()));
+            let _ = done.await;
+        }
+    });
+    let Source::File(path, text) = source else { return Reloading(None) };
+    if !running.checked.load().config.reload.watch {
+        return Reloading(None);
+    }
+    let (running, watched) = (running.clone(), path.clone());
+    let watch = reload::watch(path, text, move |text| match text {
+        Ok(text) => take_up(&running, &watched, &text),
+        Err(error) => refuse(&running, &format!("{} cannot be read: {error}", watched.display())),
+    });
+    match watch {
+        Ok(watch) => Reloading(Some(watch)),
+        Err(error) => {
+            notice::say(&format!("{} is not watched: {error}; SIGHUP reloads it", path.display()));
+            Reloading(None)
+        }
+    }
+}
+
+/// SIGHUP: the log is opened anew and the configuration is read again.
+fn told_to(running: &Running, file: Option<&Path>) {
+    running.sink.reopen();
+    let Some(path) = file else {
+        notice::say("nothing to reload: the configuration is the command line");
+        return;
+    };
+    match reload::read(path) {
+        Ok(text) => take_up(running, path, &text),
+        Err(error) => refuse(running, &format!("{} cannot be read: {error}", path.display())),
+    }
+}
+
+fn take_up(running: &Running, path: &Path, text: &str) {
+    let checked = match whodunit_conf::parse(text, &path.display().to_string()) {
+        Ok(checked) => Arc::new(checked),
+        Err(problems) => return refuse(running, &problems.render(false)),
+    };
+    for line in checked.warnings.render(false).lines() {
+        notice::say(line);
+    }
+    let kept = needs_restart(&running.checked.load().config, &checked.config);
+    match running.apply(&checked) {
+        Ok(()) => {
+            running.ledger.reload(true);
+            notice::say("configuration reloaded");
+            for setting in kept {
+                notice::say(&format!("`{setting}` changed: that takes a restart"));
+            }
+        }
+        Err(reason) => refuse(running, &reason),
+    }
+}
+
+fn refuse(running: &Running, reason: &str) {
+    running.ledger.reload(false);
+    notice::say("configuration not reloaded, the one in force stays:");
+    for line in reason.lines() {
+        notice::say(line);
+    }
+}
+
+/// The settings that are read once, when the process starts.
+fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
+    let log = |config: &Config| (config.log.path.clone(), config.log.rotate, config.log.queue);
+    let mut changed = Vec::new();
+    for (setting, differs) in [
+        ("node", old.node != new.node),
+        ("listeners", old.listeners != new.listeners),
+        ("admin", old.admin != new.admin),
+        ("threads", old.threads != new.threads),
+        ("log.path, log.rotate, log.queue", log(old) != log(new)),
+        ("reload", old.reload != new.reload),
+    ] {
+        if differs {
+            changed.push(setting);
+        }
+    }
+    changed
+}
