@@ -2,11 +2,13 @@
 
 pub mod attribution;
 pub mod chain;
+pub mod chunked;
 pub mod field;
 #[cfg(test)]
 mod fixture;
 pub mod forwarded;
 pub mod framing;
+pub mod head;
 mod layers;
 pub mod limits;
 pub mod loops;
