@@ -38,7 +38,8 @@ impl<'a> Glimpse<'a> {
     /// The value of the first field with this name whose line is complete.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&'a [u8]> {
-        let mut lines = self.0.split_inclusive(|b| *b == b'\n').skip(1);
+        let lines = self.0.split_inclusive(|b| *b == b'\n').skip(1);
+        let mut lines = lines.take_while(|line| !line.trim_ascii().is_empty());
         lines.find_map(|line| {
             let line = line.strip_suffix(b"\n")?;
             let colon = line.iter().position(|b| *b == b':')?;
@@ -70,6 +71,8 @@ mod tests {
         assert_eq!(glimpse.protocol(), "HTTP/1.0");
         assert_eq!(glimpse.field("accept"), Some(&b"text/html"[..]));
         assert_eq!(glimpse.field("host"), None);
+        let body = Glimpse::of(b"GET / HTTP/1.1\r\na: b\r\n\r\nhost: x\r\n");
+        assert_eq!((body.field("A"), body.field("host")), (Some(&b"b"[..]), None));
         for nothing in [&b""[..], b"\x16\x03\x01", b"\r\n", b"\0\0\n\n:"] {
             let glimpse = Glimpse::of(nothing);
             assert_eq!((glimpse.method(), glimpse.target()), (None, None));

@@ -47,7 +47,7 @@ impl RequestLine {
             return Err(foreign(line, Rule::RequestLine.at(0), protocol));
         }
         let space = check_method(line)?.ok_or_else(|| Rule::RequestLine.at(line.len()))?;
-        if let Some(at) = line.iter().position(|b| b.is_ascii_control()) {
+        if let Some(at) = line.iter().position(u8::is_ascii_control) {
             return Err(control(line[at]).at(at));
         }
         let rest = space + 1..line.len();
@@ -82,7 +82,7 @@ pub(super) fn check_partial(buf: &[u8], seen: usize) -> Result<usize, Failure> {
     // A CR at the end may yet be followed by its LF; so the last byte is looked at twice.
     let start = seen.saturating_sub(1);
     let fresh = buf[start..].strip_suffix(b"\r").unwrap_or(&buf[start..]);
-    if let Some(at) = fresh.iter().position(|b| b.is_ascii_control()) {
+    if let Some(at) = fresh.iter().position(u8::is_ascii_control) {
         return Err(control(fresh[at]).at(start + at));
     }
     Ok(space.map_or(0, |space| buf.len() - space - 1))

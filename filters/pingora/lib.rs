@@ -1,1 +1,7 @@
 //! x
+
+pub mod arrival;
+mod gate;
+pub mod ingress;
+mod linger;
+mod reading;

@@ -1,0 +1,206 @@
+//! What is known of the client and of the request's way in, shared between the socket and the
+//! request's context.
+
+use std::any::Any;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use whodunit_filters::head::{Framing, Rule};
+
+/// How one request came in. Delivered to `ProxyHttp::on_connection_reuse` before any other hook,
+/// for the first request of a connection as well.
+pub struct Arrival {
+    /// What the socket sees of the client while the request is under way.
+    pub client: Arc<ClientFacts>,
+    /// When the last byte of its header section was.
+    pub headed: Instant,
+    /// Requests that the connection had carried before.
+    pub requests: u32,
+    /// How the body's length is told.
+    pub framing: Framing,
+    /// Whether the client waits for a `100 Continue`.
+    pub expects_continue: bool,
+    /// What the service kept for the connection (`ProxyHttp::persist_connection_context`).
+    pub inner: Option<Box<dyn Any + Send + Sync>>,
+}
+
+/// What the socket has seen of the client since the request began. Written by the connection, read
+/// by anybody, without a lock.
+#[derive(Debug)]
+pub struct ClientFacts {
+    began: Instant,
+    received: AtomicU64,
+    sent: AtomicU64,
+    body: AtomicU64,
+    last: AtomicU64,
+    left: AtomicU8,
+    left_at: AtomicU64,
+    complete: AtomicBool,
+    answered: AtomicU16,
+    broken: OnceLock<(Rule, u64)>,
+}
+
+/// How a client went away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// It closed its side in good order (FIN).
+    Closed,
+    /// It reset the connection (RST).
+    Reset,
+    /// It did not read what was sent to it for the whole time allowed.
+    Stalled,
+}
+
+impl ClientFacts {
+    /// Nothing seen yet of a request that began then.
+    #[must_use]
+    pub const fn new(began: Instant) -> Self {
+        Self {
+            began,
+            received: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
+            body: AtomicU64::new(0),
+            last: AtomicU64::new(0),
+            left: AtomicU8::new(0),
+            left_at: AtomicU64::new(0),
+            complete: AtomicBool::new(false),
+            answered: AtomicU16::new(0),
+            broken: OnceLock::new(),
+        }
+    }
+
+    /// When the first byte of the request was there to be read.
+    #[must_use]
+    pub const fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// Bytes that came for this request: header section and body as on the wire (inside TLS).
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that were handed to the client's socket since the request began.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of the body that came, as on the wire: with the chunks' own lines, if it is chunked.
+    #[must_use]
+    pub fn body(&self) -> u64 {
+        self.body.load(Ordering::Relaxed)
+    }
+
+    /// Whether the whole request came.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
+    /// How long the client has sent nothing.
+    #[must_use]
+    pub fn silent(&self) -> Duration {
+        let last = Duration::from_micros(self.last.load(Ordering::Relaxed));
+        self.began.elapsed().saturating_sub(last)
+    }
+
+    /// Whether and how the client went away, and how long after the request began that was seen.
+    #[must_use]
+    pub fn left(&self) -> Option<(Left, Duration)> {
+        let left = match self.left.load(Ordering::Acquire) {
+            0 => return None,
+            1 => Left::Closed,
+            2 => Left::Reset,
+            _ => Left::Stalled,
+        };
+        Some((left, Duration::from_micros(self.left_at.load(Ordering::Relaxed))))
+    }
+
+    /// The final status that the client was sent, as soon as its header is on the way.
+    #[must_use]
+    pub fn answered(&self) -> Option<u16> {
+        Some(self.answered.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    }
+
+    /// The rule that the body's chunked coding breaks, and where, in bytes from the body's start.
+    #[must_use]
+    pub fn broken(&self) -> Option<(Rule, u64)> {
+        self.broken.get().copied()
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Bytes of the header section came.
+    pub(crate) fn heard_head(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.last.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// Bytes of the body came.
+    pub(crate) fn heard(&self, bytes: usize) {
+        self.body.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.heard_head(bytes);
+    }
+
+    pub(crate) fn finished(&self) {
+        self.complete.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn told(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn answering(&self, status: u16) {
+        self.answered.store(status, Ordering::Relaxed);
+    }
+
+    pub(crate) fn broke(&self, rule: Rule, offset: u64) {
+        // Only the first rule counts: nothing is read after it.
+        let _ = self.broken.set((rule, offset));
+    }
+
+    /// The client is gone; only the first sign of it counts.
+    pub(crate) fn lost(&self, left: Left) {
+        if self.left.load(Ordering::Relaxed) == 0 {
+            self.left_at.store(self.now(), Ordering::Relaxed);
+            let code = match left {
+                Left::Closed => 1,
+                Left::Reset => 2,
+                Left::Stalled => 3,
+            };
+            self.left.store(code, Ordering::Release);
+        }
+    }
+
+    /// The connection failed.
+    pub(crate) fn failed(&self, error: &io::Error) {
+        self.lost(Left::of(error));
+    }
+}
+
+impl Left {
+    /// What an error of the connection tells. TLS calls an end without good-bye an unexpected one.
+    pub(crate) fn of(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Closed,
+            io::ErrorKind::TimedOut => Self::Stalled,
+            _ => Self::Reset,
+        }
+    }
+
+    /// The word for it in the evidence.
+    #[must_use]
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Closed => Some("closed"),
+            Self::Reset => Some("reset"),
+            Self::Stalled => None,
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! The socket seam in front of Pingora for HTTP/1.
+//!
+//! Pingora answers a bad request with a bare 400 and drops a slow one without a word, before any
+//! hook is called. An [`Ingress`] reads each request's head itself, under limits and a total time
+//! of its own; what is no good request it refuses through its [`Doorman`], and what is one it
+//! hands to Pingora behind a gate that lets through just this request.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::{ALPN, SocketDigest, Stream};
+use pingora::server::ShutdownWatch;
+use pingora::services::listening::Service;
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+use whodunit_filters::head::{Glimpse, HeadFacts, HeadLimits};
+
+use crate::arrival::{Arrival, ClientFacts, Left};
+use crate::gate::{Gate, Slot};
+use crate::linger::{has_more, linger};
+use crate::reading::{Came, Reader};
+
+/// The rules at the door, as they are at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// How large a head may be.
+    pub head: HeadLimits,
+    /// The time for a whole head, from its first byte (`timeouts.request_header`, 10 s). A new
+    /// connection has as long until its first byte.
+    pub request_header: Duration,
+    /// How long a connection may lie idle between two requests (`timeouts.keepalive`, 75 s).
+    pub keepalive: Duration,
+    /// How long a write to the client may make no progress.
+    pub write: Duration,
+    /// The most requests that one connection may carry; no limit when `None`.
+    pub requests: Option<u32>,
+}
+
+/// Who sets the rules and answers those that are turned away.
+pub trait Doorman: Send + Sync + 'static {
+    /// The rules; asked for each request anew, so it has to be cheap.
+    fn rules(&self) -> Rules;
+
+    /// Records a refusal and makes the whole answer to it, header and body as they go on the wire.
+    /// The connection is closed after it, and it must say so. Nothing is sent when it is empty, or
+    /// when the refusal is not answerable.
+    fn refuse(&self, refusal: Refusal<'_>) -> Bytes;
+}
+
+/// A request that ended before Pingora got to see it, or in a panic of what it was handed to.
+#[derive(Debug)]
+pub struct Refusal<'a> {
+    /// What broke.
+    pub failure: Failure,
+    /// What can be made out of the head.
+    pub head: Glimpse<'a>,
+    /// What the socket saw of the client.
+    pub client: &'a ClientFacts,
+    /// Requests that the connection had carried before.
+    pub requests: u32,
+    /// The socket, with the addresses of both ends.
+    pub socket: Option<&'a SocketDigest>,
+    /// Whether the connection runs over TLS.
+    pub secure: bool,
+    /// Whether anybody is there to be answered, and has not been answered yet.
+    pub answerable: bool,
+}
+
+/// A Pingora application behind a door.
+pub struct Ingress<A> {
+    app: Arc<A>,
+    door: Arc<dyn Doorman>,
+}
+
+impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
+    /// Puts a door before an application, such as [`pingora::proxy::http_proxy`] makes.
+    #[must_use]
+    pub fn new(app: A, door: Arc<dyn Doorman>) -> Self {
+        Self { app: Arc::new(app), door }
+    }
+
+    /// The same as a service that listeners can be added to.
+    #[must_use]
+    pub fn service(name: impl Into<String>, app: A, door: Arc<dyn Doorman>) -> Service<Self> {
+        Service::new(name.into(), Self::new(app, door))
+    }
+}
+
+#[async_trait]
+impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Ingress<A> {
+    async fn process_new(
+        self: &Arc<Self>,
+        stream: Stream,
+        shutdown: &ShutdownWatch,
+    ) -> Option<Stream> {
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2 | ALPN::Custom(_))) {
+            return self.app.process_new(stream, shutdown).await;
+        }
+        let visit = Visit {
+            ingress: self,
+            shutdown,
+            reader: Reader::new(stream, shutdown.clone()),
+            slot: Slot::default(),
+            requests: 0,
+            kept: None,
+        };
+        visit.serve().await;
+        None
+    }
+
+    async fn cleanup(&self) {
+        self.app.http_cleanup().await;
+    }
+}
+
+/// One connection.
+struct Visit<'a, A> {
+    ingress: &'a Ingress<A>,
+    shutdown: &'a ShutdownWatch,
+    reader: Reader,
+    slot: Slot,
+    /// Requests served.
+    requests: u32,
+    /// What Pingora and the service keep from one request to the next.
+    kept: Option<HttpPersistentSettings>,
+}
+
+impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
+    async fn serve(mut self) {
+        loop {
+            let rules = self.ingress.door.rules();
+            match self.reader.read(&rules, self.requests == 0).await {
+                Came::Nothing => return,
+                Came::Request { head, began } => match self.pass(&rules, head, began).await {
+                    Some(reader) => self.reader = reader,
+                    None => return,
+                },
+                Came::Refusal { failure, began, left } => {
+                    return self.refuse(&rules, failure, began, left).await;
+                }
+            }
+            self.requests = self.requests.saturating_add(1);
+        }
+    }
+
+    /// Hands a request on. Returns what the next one can be read from, if there may be one.
+    async fn pass(&mut self, rules: &Rules, facts: HeadFacts, began: Instant) -> Option<Reader> {
+        let (stream, mut head) = self.reader.take();
+        let ahead =
+            if head.len() > facts.length { head.split_off(facts.length) } else { BytesMut::new() };
+        let client = Arc::new(ClientFacts::new(began));
+        client.heard_head(head.len());
+        let gate = Gate::new(stream, self.slot.clone(), &facts, ahead, client.clone(), rules.write);
+        let mut session = ServerSession::new_http1(Box::new(gate));
+        let mut kept = self.kept.take();
+        let arrival = Arrival {
+            client: client.clone(),
+            headed: Instant::now(),
+            requests: self.requests,
+            framing: facts.framing,
+            expects_continue: facts.expects_continue,
+            inner: kept.as_mut().and_then(HttpPersistentSettings::take_user_context),
+        };
+        if let Some(kept) = kept {
+            kept.apply_to_session(&mut session);
+        }
+        if let Some(most) = rules.requests {
+            session.set_keepalive_reuses_remaining(Some(most.saturating_sub(self.requests + 1)));
+        }
+        session.set_connection_user_context(Some(Box::new(arrival)));
+        session.set_pipelined_prefix(head);
+        if *self.shutdown.borrow() {
+            // A task that has used up its turn would take the shutdown for a reason to drop the
+            // request, because reading it seems to take time.
+            tokio::task::yield_now().await;
+        }
+        let served = self.ingress.app.process_new_http(session, self.shutdown);
+        let served = AssertUnwindSafe(served).catch_unwind().await;
+        let reused = match served {
+            Ok(reused) => reused,
+            Err(_panic) => {
+                self.apologise(rules, &client).await;
+                return None;
+            }
+        };
+        let reusable = reused.is_some();
+        if let Some(reused) = reused {
+            // Dropped, the gate leaves its stream in the slot.
+            let (_gate, kept) = reused.consume();
+            self.kept = kept;
+        }
+        let (mut stream, ahead) = self.reclaim()?;
+        if reusable {
+            return Some(Reader::resume(stream, ahead, self.shutdown.clone()));
+        }
+        let unread = !client.complete() || !ahead.is_empty() || has_more(&mut stream).await;
+        if unread && client.left().is_none() {
+            linger(stream).await;
+        }
+        None
+    }
+
+    fn reclaim(&self) -> Option<(Stream, BytesMut)> {
+        self.slot.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    /// What the request was handed to panicked, in a place where nobody else saw it.
+    async fn apologise(&self, rules: &Rules, client: &ClientFacts) {
+        let failure = Failure::new(Side::Inside, Phase::Route, Fault::Panic)
+            .with(Key::At, "a panic while the request was served");
+        let Some((stream, _)) = self.reclaim() else { return };
+        let answerable = client.answered().is_none() && client.left().is_none();
+        self.answer(rules, stream, &[], failure, client, answerable).await;
+    }
+
+    async fn refuse(mut self, rules: &Rules, failure: Failure, began: Instant, left: Option<Left>) {
+        let (stream, head) = self.reader.take();
+        let client = ClientFacts::new(began);
+        client.heard_head(head.len());
+        if let Some(left) = left {
+            client.lost(left);
+        }
+        self.answer(rules, stream, &head, failure, &client, left.is_none()).await;
+    }
+
+    async fn answer(
+        &self,
+        rules: &Rules,
+        mut stream: Stream,
+        head: &[u8],
+        failure: Failure,
+        client: &ClientFacts,
+        answerable: bool,
+    ) {
+        let socket = stream.get_socket_digest();
+        let answer = self.ingress.door.refuse(Refusal {
+            failure,
+            head: Glimpse::of(head),
+            client,
+            requests: self.requests,
+            socket: socket.as_deref(),
+            secure: stream.get_ssl_digest().is_some(),
+            answerable,
+        });
+        if !answerable || answer.is_empty() {
+            return;
+        }
+        let write = async {
+            stream.write_all(&answer).await?;
+            stream.flush().await
+        };
+        if matches!(timeout(rules.write, write).await, Ok(Ok(()))) {
+            linger(stream).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod equivalence;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod tests;

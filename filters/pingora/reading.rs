@@ -1,0 +1,155 @@
+//! Reads the heads of requests from a client's connection.
+
+use std::future::{pending, poll_fn};
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use pingora::protocols::Stream;
+use pingora::server::ShutdownWatch;
+use tokio::time::{sleep, sleep_until, timeout_at};
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+use whodunit_filters::head::{Head, HeadFacts, Inspection};
+
+use crate::arrival::Left;
+use crate::gate::poll_fill;
+use crate::ingress::Rules;
+
+/// How long a connection that has carried no request yet is waited for when the service shuts
+/// down: its first request may be on the way.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What came.
+pub(crate) enum Came {
+    /// Nothing to speak of: the connection is to be closed without a word.
+    Nothing,
+    /// The head of a good request.
+    Request { head: HeadFacts, began: Instant },
+    /// The beginning of a request that is none, or that did not go on.
+    Refusal { failure: Failure, began: Instant, left: Option<Left> },
+}
+
+/// A client's connection between two requests.
+pub(crate) struct Reader {
+    /// There until it is taken.
+    stream: Option<Stream>,
+    bytes: BytesMut,
+    shutdown: ShutdownWatch,
+}
+
+impl Reader {
+    pub(crate) fn new(stream: Stream, shutdown: ShutdownWatch) -> Self {
+        Self::resume(stream, BytesMut::new(), shutdown)
+    }
+
+    /// A connection of which so much was read already.
+    pub(crate) fn resume(stream: Stream, bytes: BytesMut, shutdown: ShutdownWatch) -> Self {
+        Self { stream: Some(stream), bytes, shutdown }
+    }
+
+    /// The connection and what was read of it.
+    pub(crate) fn take(&mut self) -> (Stream, BytesMut) {
+        let stream = self.stream.take().expect("a reader is taken once");
+        (stream, std::mem::take(&mut self.bytes))
+    }
+
+    /// Reads the head of the next request; of the first one, if the connection is `fresh`.
+    pub(crate) async fn read(&mut self, rules: &Rules, fresh: bool) -> Came {
+        if !self.begin(rules, fresh).await {
+            return Came::Nothing;
+        }
+        let began = Instant::now();
+        let until = tokio::time::Instant::now() + rules.request_header;
+        let mut head = Head::new();
+        loop {
+            match head.inspect(&self.bytes, &rules.head) {
+                Inspection::Complete(head) => return Came::Request { head, began },
+                Inspection::Refused(failure) => {
+                    return Came::Refusal { failure, began, left: None };
+                }
+                Inspection::Partial => {}
+            }
+            let fault = match timeout_at(until, self.fill()).await {
+                Ok(Ok(1..)) => continue,
+                Ok(Ok(0)) => Some(Left::Closed),
+                Ok(Err(error)) => Some(Left::of(&error)),
+                Err(_elapsed) => None,
+            };
+            return self.stopped(rules, fault, began);
+        }
+    }
+
+    /// Waits for the first byte of a request.
+    async fn begin(&mut self, rules: &Rules, fresh: bool) -> bool {
+        let patience = if fresh { rules.request_header } else { rules.keepalive };
+        let until = tokio::time::Instant::now() + patience;
+        let mut shutdown = self.shutdown.clone();
+        while self.is_blank() {
+            // Asked here as well: a client that sends one empty line after another is always ready.
+            if tokio::time::Instant::now() >= until {
+                return false;
+            }
+            let filled = tokio::select! {
+                biased;
+                filled = self.fill() => filled,
+                () = closing(&mut shutdown, fresh) => return false,
+                () = sleep_until(until) => return false,
+            };
+            if !matches!(filled, Ok(1..)) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Drops empty lines (RFC 9112 section 2.2), and tells whether nothing else has come.
+    fn is_blank(&mut self) -> bool {
+        while self.bytes.starts_with(b"\r\n") {
+            self.bytes.advance(2);
+        }
+        if self.bytes.is_empty() {
+            // An idle connection holds no memory.
+            self.bytes = BytesMut::new();
+        }
+        matches!(&self.bytes[..], b"" | b"\r")
+    }
+
+    async fn fill(&mut self) -> io::Result<usize> {
+        let stream = self.stream.as_mut().expect("it is not taken while it is read");
+        poll_fn(|cx| poll_fill(stream, cx, &mut self.bytes)).await
+    }
+
+    /// A head that did not go on: the client left, or its time ran out.
+    fn stopped(&self, rules: &Rules, left: Option<Left>, began: Instant) -> Came {
+        let fault = match left {
+            Some(Left::Closed) => Fault::Closed,
+            Some(Left::Reset) => Fault::Reset,
+            Some(Left::Stalled) | None => Fault::TimedOut,
+        };
+        let mut failure = Failure::new(Side::Client, Phase::Request, fault)
+            .with(Key::Part, "header")
+            .with(Key::BytesSoFar, self.bytes.len());
+        if left.is_none() {
+            failure = failure
+                .with(Key::LimitMs, rules.request_header)
+                .with(Key::Setting, "timeouts.request_header");
+        } else {
+            failure = failure.with(Key::WaitedMs, began.elapsed());
+            if let Some(word) = left.and_then(Left::word) {
+                failure = failure.with(Key::Left, word);
+            }
+        }
+        Came::Refusal { failure, began, left }
+    }
+}
+
+/// Resolves when an idle connection is to be closed because the service shuts down.
+async fn closing(shutdown: &mut ShutdownWatch, fresh: bool) {
+    if shutdown.wait_for(|closing| *closing).await.is_err() {
+        // Nobody is left who could ask for it.
+        pending::<()>().await;
+    }
+    if fresh {
+        sleep(GRACE).await;
+    }
+}
