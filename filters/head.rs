@@ -29,6 +29,8 @@ use crate::attribution::cause::client;
 use crate::attribution::{Failure, Key};
 
 pub use glimpse::Glimpse;
+use line::RequestLine;
+
 pub use line::METHOD_MAX;
 pub use rule::Rule;
 
@@ -111,7 +113,7 @@ pub struct Head {
     /// Field lines that are complete.
     fields: usize,
     /// The request line, once it is complete.
-    request: Option<line::RequestLine>,
+    request: Option<RequestLine>,
 }
 
 impl Head {
@@ -137,15 +139,19 @@ impl Head {
             if let Some(request) = &self.request {
                 check_section(buf, request.length, end + 1, limits)?;
             }
-            if end == self.line || buf[end - 1] != b'\r' {
+            let bare = end == self.line || buf[end - 1] != b'\r';
+            let line = self.line..if bare { end } else { end - 1 };
+            if bare && (self.request.is_some() || line.is_empty()) {
                 return Err(Rule::BareLf.at(end));
             }
-            let line = self.line..end - 1;
             self.scanned = end + 1;
             self.line = end + 1;
             let Some(request) = &self.request else {
-                let request =
-                    line::RequestLine::read(&buf[line], |size| check_target(size, limits))?;
+                // Its end is looked at last, as if it had come by itself.
+                let request = RequestLine::read(&buf[line], |size| check_target(size, limits))?;
+                if bare {
+                    return Err(Rule::BareLf.at(end));
+                }
                 self.request = Some(request);
                 continue;
             };
@@ -153,13 +159,7 @@ impl Head {
                 return field::read(buf, request, self.fields, self.scanned).map(Some);
             }
             self.fields += 1;
-            let most = limits.fields.min(FIELDS_MAX);
-            if self.fields > most {
-                return Err(Failure::denied(&client::CLIENT_HEADER_TOO_LARGE)
-                    .with(Key::Count, self.fields)
-                    .with(Key::MaxCount, most)
-                    .with(Key::Setting, "limits.request_headers"));
-            }
+            check_count(self.fields, limits)?;
         }
         if let Some(request) = &self.request {
             check_section(buf, request.length, buf.len(), limits)?;
@@ -171,6 +171,17 @@ impl Head {
         self.scanned = buf.len();
         Ok(None)
     }
+}
+
+fn check_count(fields: usize, limits: &HeadLimits) -> Result<(), Failure> {
+    let most = limits.fields.min(FIELDS_MAX);
+    if fields <= most {
+        return Ok(());
+    }
+    Err(Failure::denied(&client::CLIENT_HEADER_TOO_LARGE)
+        .with(Key::Count, fields)
+        .with(Key::MaxCount, most)
+        .with(Key::Setting, "limits.request_headers"))
 }
 
 fn check_target(size: usize, limits: &HeadLimits) -> Result<(), Failure> {
