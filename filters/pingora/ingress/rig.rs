@@ -9,9 +9,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
 use pingora::http::ResponseHeader;
+use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
 use pingora::server::ShutdownWatch;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use whodunit_filters::attribution::{Failure, Fault};
@@ -108,8 +110,8 @@ impl HttpServerApp for Echo {
 }
 
 /// A connection with an ingress at its other end.
-pub(super) struct Connection {
-    pub(super) client: DuplexStream,
+pub(super) struct Connection<C = DuplexStream> {
+    pub(super) client: C,
     pub(super) door: Arc<Door>,
     pub(super) echo: Arc<Echo>,
     pub(super) shutdown: watch::Sender<bool>,
@@ -118,17 +120,30 @@ pub(super) struct Connection {
 
 pub(super) fn connect(rules: Rules) -> Connection {
     let (client, ours) = duplex(1024);
+    over(client, Box::new(ours), rules)
+}
+
+/// The same over TCP.
+pub(super) async fn connect_by_tcp(rules: Rules) -> Connection<TcpStream> {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let (client, accepted) = tokio::join!(TcpStream::connect(address), listener.accept());
+    let ours = pingora::protocols::l4::stream::Stream::from(accepted.expect("accepted").0);
+    over(client.expect("connected"), Box::new(ours), rules)
+}
+
+fn over<C>(client: C, ours: Stream, rules: Rules) -> Connection<C> {
     let door = Arc::new(Door { rules, refused: Mutex::default() });
     let echo = Arc::new(Echo { clients: Mutex::default() });
     let (shutdown, watch) = watch::channel(false);
     let ingress = Arc::new(Ingress { app: echo.clone(), door: door.clone() });
     let served = tokio::spawn(async move {
-        ingress.process_new(Box::new(ours), &watch).await;
+        ingress.process_new(ours, &watch).await;
     });
     Connection { client, door, echo, shutdown, served }
 }
 
-impl Connection {
+impl<C: AsyncRead + AsyncWrite + Unpin> Connection<C> {
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.client.write_all(bytes.as_ref()).await.expect("the other end reads");
     }

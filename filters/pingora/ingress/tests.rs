@@ -15,7 +15,7 @@ use whodunit_filters::attribution::cause::client;
 use whodunit_filters::attribution::{Fault, Key};
 use whodunit_filters::head::Rule;
 
-use super::rig::{RULES, connect, gist};
+use super::rig::{RULES, connect, connect_by_tcp, gist};
 use super::{Arrival, Doorman, Ingress, Left, Refusal, Rules};
 
 const PIPELINE: &[u8] = b"POST /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello\
@@ -227,6 +227,29 @@ async fn a_panic_is_answered() {
     let (failure, answerable) = connection.failures().remove(0);
     assert!(answerable);
     assert_eq!(failure.fault, Fault::Panic);
+}
+
+#[tokio::test]
+async fn a_reset_is_told_from_a_close() {
+    let mut connection = connect_by_tcp(RULES).await;
+    connection.send(b"GET / HT").await;
+    connection.client.set_zero_linger().expect("a socket");
+    drop(connection.client);
+    connection.served.await.expect("no panic");
+    let (failure, answerable) = connection.door.refused.lock().expect("no panic").remove(0);
+    assert_eq!((failure.fault, answerable), (Fault::Reset, false));
+
+    let mut connection = connect_by_tcp(RULES).await;
+    connection
+        .send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await;
+    connection.until("]\r\n").await;
+    connection.client.set_zero_linger().expect("a socket");
+    drop(connection.client);
+    connection.served.await.expect("no panic");
+    let clients = connection.echo.clients.lock().expect("no panic");
+    assert_eq!(clients[1].0.left().expect("left").0, Left::Reset);
+    assert_eq!((clients[0].0.left(), clients[0].0.answered()), (None, Some(200)));
 }
 
 /// Somebody's proxy that answers by itself.
