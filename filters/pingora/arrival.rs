@@ -7,21 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use whodunit_filters::head::{Framing, Rule};
+use whodunit_filters::head::Rule;
 
 /// How one request came in. Delivered to `ProxyHttp::on_connection_reuse` before any other hook,
 /// for the first request of a connection as well.
 pub struct Arrival {
     /// What the socket sees of the client while the request is under way.
     pub client: Arc<ClientFacts>,
+    /// When the first byte of the request was there to be read.
+    pub began: Instant,
     /// When the last byte of its header section was.
     pub headed: Instant,
-    /// Requests that the connection had carried before.
-    pub requests: u32,
-    /// How the body's length is told.
-    pub framing: Framing,
-    /// Whether the client waits for a `100 Continue`.
-    pub expects_continue: bool,
     /// What the service kept for the connection (`ProxyHttp::persist_connection_context`).
     pub inner: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -30,7 +26,7 @@ pub struct Arrival {
 /// by anybody, without a lock.
 #[derive(Debug)]
 pub struct ClientFacts {
-    began: Instant,
+    pub(crate) began: Instant,
     received: AtomicU64,
     sent: AtomicU64,
     body: AtomicU64,
@@ -69,12 +65,6 @@ impl ClientFacts {
             answered: AtomicU16::new(0),
             broken: OnceLock::new(),
         }
-    }
-
-    /// When the first byte of the request was there to be read.
-    #[must_use]
-    pub const fn began(&self) -> Instant {
-        self.began
     }
 
     /// Bytes that came for this request: header section and body as on the wire (inside TLS).

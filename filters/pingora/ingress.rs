@@ -63,6 +63,8 @@ pub struct Refusal<'a> {
     pub head: Glimpse<'a>,
     /// What the socket saw of the client.
     pub client: &'a ClientFacts,
+    /// When the first byte of the request was there to be read.
+    pub began: Instant,
     /// Requests that the connection had carried before.
     pub requests: u32,
     /// The socket, with the addresses of both ends.
@@ -162,10 +164,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         let mut kept = self.kept.take();
         let arrival = Arrival {
             client: client.clone(),
+            began,
             headed: Instant::now(),
-            requests: self.requests,
-            framing: facts.framing,
-            expects_continue: facts.expects_continue,
             inner: kept.as_mut().and_then(HttpPersistentSettings::take_user_context),
         };
         if let Some(kept) = kept {
@@ -244,6 +244,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             failure,
             head: Glimpse::of(head),
             client,
+            began: client.began,
             requests: self.requests,
             socket: socket.as_deref(),
             secure: stream.get_ssl_digest().is_some(),
@@ -264,6 +265,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
 
 #[cfg(test)]
 mod equivalence;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Doorman for Door {
 /// Answers with the request line and the body; some paths mean something else.
 pub(super) struct Echo {
     /// The facts about each request's client.
-    pub(super) clients: Mutex<Vec<(Arc<ClientFacts>, u32)>>,
+    pub(super) clients: Mutex<Vec<Arc<ClientFacts>>>,
 }
 
 #[async_trait]
@@ -67,7 +67,7 @@ impl HttpServerApp for Echo {
     ) -> Option<ReusedHttpStream> {
         let arrival = session.take_connection_user_context().expect("every request arrives");
         let arrival = arrival.downcast::<Arrival>().expect("as an arrival");
-        self.clients.lock().expect("no panic").push((arrival.client.clone(), arrival.requests));
+        self.clients.lock().expect("no panic").push(arrival.client.clone());
         assert!(session.read_request().await.expect("the gate lets in good requests only"));
         if *shutdown.borrow() {
             session.set_keepalive(None);
