@@ -106,11 +106,7 @@ fn secured(name: &str, section: &TlsSection) -> Result<Tls, String> {
 
 /// The settings for attribution.
 #[must_use]
-pub fn settings(
-    checked: &Checked,
-    node: &str,
-    listeners: whodunit_pingora::Listeners,
-) -> Settings {
+pub fn settings(checked: &Checked, node: &str, listeners: whodunit_pingora::Listeners) -> Settings {
     let config = &checked.config;
     let mut settings = Settings::with_filters(node, &config.filters);
     settings.listeners = listeners;

@@ -161,7 +161,10 @@ mod tests {
     fn the_search_agrees_with_a_plain_scan() {
         let prefixes = ["/", "/a", "/a/b", "/a/b/c", "/ab", "/b/", "/zz", "/a/bc"];
         let routes = table(&prefixes.map(|prefix| ("", prefix)));
-        for path in ["/", "/a", "/a/", "/a/b/x", "/a/bb", "/a/bcd", "/abc", "/b", "/b/x", "/z", "/zzz", "x", ""] {
+        for path in [
+            "/", "/a", "/a/", "/a/b/x", "/a/bb", "/a/bcd", "/abc", "/b", "/b/x", "/z", "/zzz", "x",
+            "",
+        ] {
             let plain = prefixes.iter().filter(|p| path.starts_with(**p)).max_by_key(|p| p.len());
             assert_eq!(routes.find("h", path).cloned(), plain.map(|p| format!(" {p}")), "{path}");
         }

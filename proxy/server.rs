@@ -121,7 +121,8 @@ fn serve(
 ) -> Result<ExitCode, Refusal> {
     let config = running.checked.load().config.clone();
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads = config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1));
+    let threads =
+        config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("proxy")
@@ -131,7 +132,8 @@ fn serve(
     let knowledge = Arc::new(Knowledge::new(running.clone()));
     let admin = match admin_socket {
         Some(socket) => {
-            let settings = AdminSettings { token: config.admin.token.clone(), ..AdminSettings::default() };
+            let settings =
+                AdminSettings { token: config.admin.token.clone(), ..AdminSettings::default() };
             let admin = Admin::start(socket, &settings, knowledge.clone())
                 .map_err(|error| Refusal(format!("`admin.address`: {error}")))?;
             notice::say(&format!("admin on http://{}", admin.address()));

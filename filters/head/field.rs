@@ -52,8 +52,8 @@ fn gather<'a>(
     for field in fields {
         said.take(field).map_err(|rule| rule.at(place(field.name.as_bytes())))?;
     }
-    let framing = said.framing(request.version)?;
-    said.check_host(buf, request)?;
+    let framing = said.framing(request.version).map_err(|(rule, at)| rule.at(place(at)))?;
+    said.check_host(buf, request, place)?;
     let method = &buf[request.method.clone()];
     if method == b"CONNECT" || method == b"TRACE" {
         let name = String::from_utf8_lossy(method).into_owned();
@@ -112,7 +112,8 @@ impl<'a> Said<'a> {
         Ok(())
     }
 
-    fn framing(&self, version: Version) -> Result<Framing, Failure> {
+    /// Where the body ends, or the rule that is broken and by what.
+    fn framing(&self, version: Version) -> Result<Framing, (Rule, &'a [u8])> {
         let Some(coding) = self.coding else {
             return Ok(match self.length {
                 None | Some(0) => Framing::None,
@@ -120,18 +121,23 @@ impl<'a> Said<'a> {
             });
         };
         if version == Version::HTTP_10 {
-            return Err(Rule::CodingOnOldVersion.broken());
+            return Err((Rule::CodingOnOldVersion, coding));
         }
         if self.length.is_some() {
-            return Err(Rule::LengthWithCoding.broken());
+            return Err((Rule::LengthWithCoding, coding));
         }
         if !coding.eq_ignore_ascii_case(b"chunked") {
-            return Err(Rule::CodingUnknown.broken());
+            return Err((Rule::CodingUnknown, coding));
         }
         Ok(Framing::Chunked)
     }
 
-    fn check_host(&self, buf: &[u8], request: &RequestLine) -> Result<(), Failure> {
+    fn check_host(
+        &self,
+        buf: &[u8],
+        request: &RequestLine,
+        place: impl Fn(&[u8]) -> usize,
+    ) -> Result<(), Failure> {
         let Some(host) = self.host else {
             return if request.version == Version::HTTP_11 {
                 Err(Rule::NoHost.broken())
@@ -140,13 +146,15 @@ impl<'a> Said<'a> {
             };
         };
         if host.contains(&b'@') {
-            return Err(Rule::UserInfo.broken());
+            return Err(Rule::UserInfo.at(place(host)));
         }
         if !host.is_empty() && !is_authority(host) {
-            return Err(Rule::Host.broken());
+            return Err(Rule::Host.at(place(host)));
         }
         match &request.authority {
-            Some(authority) if buf[authority.clone()] != *host => Err(Rule::HostDiffers.broken()),
+            Some(authority) if buf[authority.clone()] != *host => {
+                Err(Rule::HostDiffers.at(place(host)))
+            }
             _ => Ok(()),
         }
     }

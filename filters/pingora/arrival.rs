@@ -14,6 +14,8 @@ use whodunit_filters::head::Rule;
 pub(crate) struct Arrival {
     /// What the socket sees of the client while the request is under way.
     pub client: Arc<ClientFacts>,
+    /// When the first byte of the request was there to be read.
+    pub began: Instant,
     /// When the last byte of its header section was.
     pub headed: Instant,
     /// What the service kept for the connection (`ProxyHttp::persist_connection_context`).
@@ -24,7 +26,7 @@ pub(crate) struct Arrival {
 /// by anybody, without a lock.
 #[derive(Debug)]
 pub(crate) struct ClientFacts {
-    began: Instant,
+    pub(crate) began: Instant,
     received: AtomicU64,
     sent: AtomicU64,
     body: AtomicU64,
@@ -63,12 +65,6 @@ impl ClientFacts {
             answered: AtomicU16::new(0),
             broken: OnceLock::new(),
         }
-    }
-
-    /// When the first byte of the request was there to be read.
-    #[must_use]
-    pub(crate) const fn began(&self) -> Instant {
-        self.began
     }
 
     /// Bytes that came for this request: header section and body as on the wire (inside TLS).

@@ -23,10 +23,10 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use whodunit_filters::attribution::Phase;
 
+use crate::arrival::Arrival;
 use crate::connections::Connections;
 use crate::context::{Case, Context};
 use crate::door::Door;
-use crate::arrival::Arrival;
 use crate::note::NoteBuilder;
 use crate::settings::{Books, Live};
 use crate::{guard, outcome, steps};
@@ -269,8 +269,7 @@ where
         reused: bool,
     ) -> Box<Error> {
         steps::broke(session, &mut ctx.case, &error);
-        let theirs =
-            || self.inner.error_while_proxy(peer, session, error, &mut ctx.inner, reused);
+        let theirs = || self.inner.error_while_proxy(peer, session, error, &mut ctx.inner, reused);
         let mut error = guard::call(Phase::Wait, theirs).unwrap_or_else(|bug| bug);
         error.retry.decide_reuse(reused);
         steps::veto_harm(&ctx.case, &mut error);

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::protocols::l4::socket::SocketAddr;
+use whodunit_filters::Set;
 use whodunit_filters::attribution::disclosure::Disclosure;
 use whodunit_filters::attribution::{
     Attempt, Diagnosis, Exchange, Failure, Fault, Key, Phase, RequestId, Sent, Side,
 };
 use whodunit_filters::chain::RouteView;
-use whodunit_filters::Set;
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_filters::units::Span;
@@ -24,7 +24,10 @@ pub struct Context<C> {
 }
 
 /// The record of a request and the settings that it follows.
-#[expect(clippy::struct_excessive_bools, reason = "each stands for one step that was or was not taken")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each stands for one step that was or was not taken"
+)]
 pub(crate) struct Case {
     pub(crate) exchange: Exchange,
     pub(crate) settings: Arc<Settings>,
@@ -217,11 +220,7 @@ impl Case {
         }
     }
 
-    fn limit(
-        &self,
-        failure: &mut Failure,
-        which: impl Fn(&TimeoutsInForce) -> &Set<Span>,
-    ) {
+    fn limit(&self, failure: &mut Failure, which: impl Fn(&TimeoutsInForce) -> &Set<Span>) {
         let limit = which(&self.timeouts);
         failure.evidence.set_if_absent(Key::LimitMs, limit.value.0);
         failure.evidence.set_if_absent(Key::Setting, limit.place.clone());

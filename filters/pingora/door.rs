@@ -48,7 +48,7 @@ impl Doorman for Door {
 
     fn refuse(&self, refusal: Refusal<'_>) -> Bytes {
         let mut case = Case::new(self.live.load(), self.books.clone());
-        case.begun(refusal.client.began());
+        case.begun(refusal.began);
         if let Some(id) = refusal.head.field("x-request-id").and_then(RequestId::parse) {
             case.exchange.id = id;
         }
@@ -62,7 +62,9 @@ impl Doorman for Door {
         };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let facts = RequestFacts {
-            listener: local.map(|at| case.settings.listeners.name(at).to_string()).unwrap_or_default(),
+            listener: local
+                .map(|at| case.settings.listeners.name(at).to_string())
+                .unwrap_or_default(),
             client: peer.map(crate::listeners::address).unwrap_or_default(),
             method: refusal.head.method().unwrap_or_default().to_owned(),
             host: refusal.head.field(HOST.as_str()).map(text).unwrap_or_default(),

@@ -10,10 +10,7 @@ use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use crate::note::deny;
 
 /// Runs a hook to its end, or to its panic.
-pub(crate) async fn hook<T>(
-    phase: Phase,
-    future: impl Future<Output = Result<T>>,
-) -> Result<T> {
+pub(crate) async fn hook<T>(phase: Phase, future: impl Future<Output = Result<T>>) -> Result<T> {
     match AssertUnwindSafe(future).catch_unwind().await {
         Ok(result) => result,
         Err(panic) => Err(bug(phase, &*panic)),

@@ -28,6 +28,7 @@ use crate::arrival::{Arrival, ClientFacts, Left};
 use crate::gate::{Gate, Slot};
 use crate::linger::{has_more, linger};
 use crate::reading::{Came, Reader};
+use crate::tally::Tally;
 
 /// The rules at the door, as they are at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +74,8 @@ pub(crate) struct Refusal<'a> {
     pub head: Glimpse<'a>,
     /// What the socket saw of the client.
     pub client: &'a ClientFacts,
+    /// When the first byte of the request was there to be read.
+    pub began: Instant,
     /// The socket, with the addresses of both ends.
     pub socket: Option<&'a SocketDigest>,
     /// Whether anybody is there to be answered, and has not been answered yet.
@@ -94,7 +97,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
 
     /// The same as a service that listeners can be added to.
     #[must_use]
-    pub(crate) fn service(name: impl Into<String>, app: A, door: Arc<dyn Doorman>) -> Service<Self> {
+    pub(crate) fn service(
+        name: impl Into<String>,
+        app: A,
+        door: Arc<dyn Doorman>,
+    ) -> Service<Self> {
         Service::new(name.into(), Self::new(app, door))
     }
 }
@@ -140,31 +147,6 @@ struct Visit<'a, A> {
     tally: Tally,
 }
 
-/// Counts a connection as long as it is there.
-struct Tally {
-    door: Arc<dyn Doorman>,
-    state: Use,
-}
-
-impl Tally {
-    fn new(door: Arc<dyn Doorman>) -> Self {
-        door.counted(Use::Idle, 1);
-        Self { door, state: Use::Idle }
-    }
-
-    fn turn(&mut self, state: Use) {
-        self.door.counted(self.state, -1);
-        self.door.counted(state, 1);
-        self.state = state;
-    }
-}
-
-impl Drop for Tally {
-    fn drop(&mut self) {
-        self.door.counted(self.state, -1);
-    }
-}
-
 impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
     async fn serve(mut self) {
         let rules = self.ingress.door.rules();
@@ -174,7 +156,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                 .with(Key::Open, u64::try_from(open).unwrap_or(0))
                 .with(Key::MaxCount, u64::try_from(rules.connections).unwrap_or(0))
                 .with(Key::Setting, "limits.connections");
-            return self.refuse(&rules, failure, std::time::Instant::now(), None).await;
+            return self.refuse(&rules, failure, Instant::now(), None).await;
         }
         loop {
             let rules = self.ingress.door.rules();
@@ -204,6 +186,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         let mut kept = self.kept.take();
         let arrival = Arrival {
             client: client.clone(),
+            began,
             headed: Instant::now(),
             inner: kept.as_mut().and_then(HttpPersistentSettings::take_user_context),
         };
@@ -285,6 +268,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             failure,
             head: Glimpse::of(head),
             client,
+            began: client.began,
             socket: socket.as_deref(),
             answerable,
         });
@@ -303,6 +287,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
 
 #[cfg(test)]
 mod equivalence;
+#[cfg(test)]
+mod hosted;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]

@@ -66,13 +66,14 @@ mod reply;
 mod service;
 mod settings;
 mod steps;
+mod tally;
 mod tls;
 mod view;
 
 pub use attributed::Attributed;
 pub use context::Context;
 pub use ingress::Ingress;
-pub use service::service;
 pub use listeners::Listeners;
 pub use note::{Note, Noted, deny, deny_for, fail_at};
+pub use service::service;
 pub use settings::{Books, Live, LogSink, Settings, Sink, Which};

@@ -9,11 +9,14 @@ use std::io;
 use pingora::{Error, ErrorSource, ErrorType};
 use whodunit_filters::attribution::{Exchange, Failure, Fault, Key, Phase, Side, sniff};
 
-use crate::tls;
 use crate::note::Denial;
+use crate::tls;
 
 /// What is known of the exchange at the moment of the error.
-#[expect(clippy::struct_excessive_bools, reason = "each stands for one step that was or was not taken")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each stands for one step that was or was not taken"
+)]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     /// Whether the error came from connecting.
@@ -164,9 +167,7 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
             let phase = if tls { Phase::Tls } else { Phase::Connect };
             Failure::new(Side::Origin, phase, Fault::TimedOut)
         }
-        ErrorType::TLSHandshakeTimedout => {
-            Failure::new(Side::Origin, Phase::Tls, Fault::TimedOut)
-        }
+        ErrorType::TLSHandshakeTimedout => Failure::new(Side::Origin, Phase::Tls, Fault::TimedOut),
         ErrorType::TLSHandshakeFailure
         | ErrorType::InvalidCert
         | ErrorType::HandshakeError
@@ -174,9 +175,7 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
         ErrorType::InvalidHTTPHeader => response_header(error),
         ErrorType::ReadTimedout if moment.answered => failure(Fault::Stalled),
         ErrorType::ReadTimedout => failure(Fault::TimedOut),
-        ErrorType::WriteTimedout => {
-            Failure::new(Side::Origin, Phase::Send, Fault::TimedOut)
-        }
+        ErrorType::WriteTimedout => Failure::new(Side::Origin, Phase::Send, Fault::TimedOut),
         ErrorType::ConnectionClosed if moment.answered => {
             failure(Fault::Truncated).with(Key::Left, "closed")
         }
@@ -330,7 +329,8 @@ fn errno(failure: Failure, error: &Error) -> Failure {
 /// hold bytes of messages, and is only ever matched.
 fn context(error: &Error) -> &str {
     let mut innermost = error;
-    while let Some(inner) = innermost.cause.as_deref().and_then(|c| c.downcast_ref::<Box<Error>>()) {
+    while let Some(inner) = innermost.cause.as_deref().and_then(|c| c.downcast_ref::<Box<Error>>())
+    {
         innermost = inner;
     }
     innermost.context.as_ref().map_or("", |context| context.as_str())

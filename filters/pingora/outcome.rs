@@ -60,9 +60,9 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
     conclude(session, case, Some(error));
     let Some(verdict) = case.verdict.take() else { return false };
     let status = case.chosen.or_else(|| case.settings.statuses.of(verdict.cause));
-    let open = session
-        .response_written()
-        .is_none_or(|written| written.status.is_informational() && written.status != StatusCode::SWITCHING_PROTOCOLS);
+    let open = session.response_written().is_none_or(|written| {
+        written.status.is_informational() && written.status != StatusCode::SWITCHING_PROTOCOLS
+    });
     let gone = case.exchange.failure().is_some_and(|failure| {
         failure.side == Side::Client && matches!(failure.fault, Fault::Closed | Fault::Reset)
     });
@@ -137,9 +137,7 @@ fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
                 case.chosen = Some(status);
                 failure
             }
-            None => {
-                observe::failure(error, Moment::of(&case.exchange, false, case.request_sent))
-            }
+            None => observe::failure(error, Moment::of(&case.exchange, false, case.request_sent)),
         };
         case.fail(failure);
     }

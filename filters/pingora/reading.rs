@@ -134,7 +134,9 @@ impl Reader {
                 .with(Key::LimitMs, rules.request_header)
                 .with(Key::Setting, "timeouts.request_header");
         } else {
-            failure = failure.with(Key::WaitedMs, began.elapsed());
+            failure = failure
+                .with(Key::WaitedMs, began.elapsed())
+                .with(Key::During, Phase::Request.as_str());
             if let Some(word) = left.and_then(Left::word) {
                 failure = failure.with(Key::Left, word);
             }

@@ -53,7 +53,8 @@ impl Reply {
         let settings = &case.settings;
         let exchange = &case.exchange;
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let ours = header::member(&settings.node, exchange, verdict, status.as_u16(), case.disclosure);
+        let ours =
+            header::member(&settings.node, exchange, verdict, status.as_u16(), case.disclosure);
         let told = header::append(None, &ours);
         let mut fields = vec![(DATE, get_cached_date()), (PROXY_STATUS, value(&told.value))];
         if let Some(seconds) = verdict.retry_after() {
@@ -69,7 +70,10 @@ impl Reply {
         if asked.grpc {
             let grpc = Grpc::of(exchange, verdict, status.as_u16(), case.disclosure);
             fields.push((CONTENT_TYPE, HeaderValue::from_static("application/grpc")));
-            fields.push((HeaderName::from_static("grpc-status"), HeaderValue::from(u16::from(grpc.status))));
+            fields.push((
+                HeaderName::from_static("grpc-status"),
+                HeaderValue::from(u16::from(grpc.status)),
+            ));
             fields.push((HeaderName::from_static("grpc-message"), value(&grpc.message)));
             return Self { status: StatusCode::OK, fields, body: Bytes::new() };
         }

@@ -20,9 +20,9 @@ use whodunit_filters::attribution::{
 };
 use whodunit_filters::chain::{Filter, ResponseView};
 
+use crate::arrival::Arrival;
 use crate::connections::Connections;
 use crate::context::Case;
-use crate::arrival::Arrival;
 use crate::note::{Noted, deny};
 use crate::observe::{self, Moment};
 use crate::{edit, view};
@@ -30,7 +30,7 @@ use crate::{edit, view};
 /// The ingress hands over what it knows of the request's arrival; what the service persisted with
 /// the connection is given back.
 pub(crate) fn arrived(case: &mut Case, arrival: Arrival) -> Option<Box<dyn Any + Send + Sync>> {
-    let began = arrival.client.began();
+    let began = arrival.began;
     case.begun(began);
     case.exchange.times.request = Some(arrival.headed - began);
     case.client = Some(arrival.client);
@@ -219,7 +219,8 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
     if failure.side == Side::Origin && !case.request_sent && client_stalled(session, case, &failure)
     {
         // The origin's timer fired because the client sent nothing that could have been passed on.
-        failure = Failure::new(Side::Client, Phase::Request, Fault::TimedOut).with(Key::Part, "body");
+        failure =
+            Failure::new(Side::Client, Phase::Request, Fault::TimedOut).with(Key::Part, "body");
     }
     let failed_at_origin = failure.side == Side::Origin;
     case.fail(failure);
@@ -235,7 +236,9 @@ fn judge_endpoint(case: &Case) {
     let Some(verdict) = exchange.verdict_on(attempt) else { return };
     let neighbour = case.books.ledger.neighbour(&attempt.next_hop);
     neighbour.failed(Instant::now(), verdict);
-    if verdict == &KEEPALIVE_RACE && let Some(connection) = attempt.connection {
+    if verdict == &KEEPALIVE_RACE
+        && let Some(connection) = attempt.connection
+    {
         neighbour.closed_after(connection.idle);
     }
 }
@@ -295,8 +298,8 @@ fn read_note(session: &mut Session, case: &mut Case) {
 pub(crate) fn of_service(error: &Error) -> Option<(Failure, u16)> {
     match error.etype() {
         ErrorType::HTTPStatus(status) | ErrorType::CustomCode(_, status) => {
-            let failure = Failure::denied(&DENIED_BY_POLICY)
-                .with(Key::Rule, "the service's own decision");
+            let failure =
+                Failure::denied(&DENIED_BY_POLICY).with(Key::Rule, "the service's own decision");
             Some((failure, *status))
         }
         _ => None,

@@ -90,10 +90,19 @@ mod tests {
         let expected = ServerName::try_from("right.example").expect("a name");
         for (error, fault) in [
             (CertificateError::Expired, CertificateFault::Expired),
-            (CertificateError::ExpiredContext { time: then, not_after: then }, CertificateFault::Expired),
-            (CertificateError::NotValidYetContext { time: then, not_before: then }, CertificateFault::NotYetValid),
             (
-                CertificateError::NotValidForNameContext { expected, presented: vec!["wrong.example".into()] },
+                CertificateError::ExpiredContext { time: then, not_after: then },
+                CertificateFault::Expired,
+            ),
+            (
+                CertificateError::NotValidYetContext { time: then, not_before: then },
+                CertificateFault::NotYetValid,
+            ),
+            (
+                CertificateError::NotValidForNameContext {
+                    expected,
+                    presented: vec!["wrong.example".into()],
+                },
                 CertificateFault::WrongName,
             ),
             (CertificateError::UnknownIssuer, CertificateFault::Untrusted),
@@ -102,7 +111,10 @@ mod tests {
         ] {
             assert_eq!(judged(&Error::InvalidCertificate(error)), Fault::Certificate(fault));
         }
-        assert_eq!(judged(&Error::InvalidMessage(InvalidMessage::InvalidContentType)), Fault::TlsNotTls);
+        assert_eq!(
+            judged(&Error::InvalidMessage(InvalidMessage::InvalidContentType)),
+            Fault::TlsNotTls
+        );
     }
 
     #[test]
@@ -116,7 +128,10 @@ mod tests {
 
     #[test]
     fn what_a_certificate_says_is_not_taken_for_what_rustls_says() {
-        let name = format!("invalid peer certificate: certificate not valid for name \"a\"; certificate is only valid for DnsName(\"received fatal alert: {}\")", "UnknownCA");
+        let name = format!(
+            "invalid peer certificate: certificate not valid for name \"a\"; certificate is only valid for DnsName(\"received fatal alert: {}\")",
+            "UnknownCA"
+        );
         assert_eq!(failure(&name).fault, Fault::Certificate(CertificateFault::WrongName));
     }
 }

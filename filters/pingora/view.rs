@@ -53,7 +53,10 @@ pub(crate) fn client(session: &Session, case: &Case) -> Option<IpAddr> {
 pub(crate) fn facts(session: &Session, listeners: &Listeners) -> RequestFacts {
     let request = session.req_header();
     RequestFacts {
-        listener: session.server_addr().map(|at| listeners.name(at).to_string()).unwrap_or_default(),
+        listener: session
+            .server_addr()
+            .map(|at| listeners.name(at).to_string())
+            .unwrap_or_default(),
         client: session.client_addr().map(address).unwrap_or_default(),
         method: request.method.to_string(),
         host: host(request).unwrap_or_default().to_owned(),

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::Running;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep, timeout_at};
-use super::Running;
 
 /// Waits for SIGTERM or SIGINT.
 pub(super) async fn until_told() {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use whodunit_conf::reload::{self, Watch};
 use whodunit_conf::Config;
+use whodunit_conf::reload::{self, Watch};
 
 use super::{Running, Source};
 use crate::notice;

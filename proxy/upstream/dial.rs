@@ -44,7 +44,11 @@ pub fn dial(
         None => String::new(),
     };
     let mut peer = match &picked.next_hop {
-        NextHop::Inet(address) => HttpPeer::new(*address, tls.is_some(), sni),
+        NextHop::Inet(address) =>
+        {
+            #[expect(clippy::disallowed_methods, reason = "from an address, never from a name")]
+            HttpPeer::new(*address, tls.is_some(), sni)
+        }
         NextHop::Unix(path) => {
             HttpPeer::new_uds(path, tls.is_some(), sni).expect("a target's path fits its address")
         }

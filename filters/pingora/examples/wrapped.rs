@@ -45,7 +45,8 @@ pub fn service(
     listen: &str,
 ) -> pingora::services::listening::Service<impl pingora::apps::ServerApp + use<>> {
     let attributed = Attributed::new(Theirs { origin }, Settings::new("their-node"));
-    let mut service = whodunit_pingora::service("theirs", &Arc::new(ServerConf::default()), attributed);
+    let mut service =
+        whodunit_pingora::service("theirs", &Arc::new(ServerConf::default()), attributed);
     service.add_tcp(listen);
     service
 }

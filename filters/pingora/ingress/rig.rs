@@ -1,7 +1,9 @@
 //! What the tests of the ingress are made with: a client's end of a connection, an application
 //! that echoes, a doorman that remembers.
+#![expect(clippy::disallowed_methods, reason = "an application that answers by itself")]
 
 use std::future::pending;
+use std::sync::atomic::AtomicI64;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Failure, Fault};
 use whodunit_filters::head::HeadLimits;
 
@@ -27,17 +30,27 @@ pub(super) const RULES: Rules = Rules {
     keepalive: Duration::from_secs(75),
     write: Duration::from_secs(30),
     requests: None,
+    connections: 100,
 };
 
 /// Remembers whom it turned away.
 pub(super) struct Door {
     rules: Rules,
     pub(super) refused: Mutex<Vec<(Failure, bool)>>,
+    open: AtomicI64,
 }
 
 impl Doorman for Door {
     fn rules(&self) -> Rules {
         self.rules
+    }
+
+    fn counted(&self, _: Use, change: i64) {
+        self.open.fetch_add(change, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn open(&self) -> i64 {
+        self.open.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn refuse(&self, refusal: Refusal<'_>) -> Bytes {
@@ -55,7 +68,7 @@ impl Doorman for Door {
 /// Answers with the request line and the body; some paths mean something else.
 pub(super) struct Echo {
     /// The facts about each request's client.
-    pub(super) clients: Mutex<Vec<(Arc<ClientFacts>, u32)>>,
+    pub(super) clients: Mutex<Vec<Arc<ClientFacts>>>,
 }
 
 #[async_trait]
@@ -67,7 +80,7 @@ impl HttpServerApp for Echo {
     ) -> Option<ReusedHttpStream> {
         let arrival = session.take_connection_user_context().expect("every request arrives");
         let arrival = arrival.downcast::<Arrival>().expect("as an arrival");
-        self.clients.lock().expect("no panic").push((arrival.client.clone(), arrival.requests));
+        self.clients.lock().expect("no panic").push(arrival.client.clone());
         assert!(session.read_request().await.expect("the gate lets in good requests only"));
         if *shutdown.borrow() {
             session.set_keepalive(None);
@@ -133,7 +146,7 @@ pub(super) async fn connect_by_tcp(rules: Rules) -> Connection<TcpStream> {
 }
 
 fn over<C>(client: C, ours: Stream, rules: Rules) -> Connection<C> {
-    let door = Arc::new(Door { rules, refused: Mutex::default() });
+    let door = Arc::new(Door { rules, refused: Mutex::default(), open: AtomicI64::default() });
     let echo = Arc::new(Echo { clients: Mutex::default() });
     let (shutdown, watch) = watch::channel(false);
     let ingress = Arc::new(Ingress { app: echo.clone(), door: door.clone() });

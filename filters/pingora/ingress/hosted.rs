@@ -1,0 +1,94 @@
+//! The ingress before a real `HttpProxy`.
+
+#![expect(clippy::disallowed_methods, reason = "a service that answers by itself")]
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::apps::ServerApp;
+use pingora::http::ResponseHeader;
+use pingora::proxy::{ProxyHttp, Session, http_proxy};
+use pingora::server::configuration::ServerConf;
+use pingora::upstreams::peer::HttpPeer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+use super::rig::{RULES, gist};
+use super::{Arrival, Doorman, Ingress, Refusal, Rules};
+
+/// Somebody's proxy that answers by itself.
+#[derive(Default)]
+struct Theirs {
+    arrivals: Arc<Mutex<Vec<bool>>>,
+}
+
+#[async_trait]
+impl ProxyHttp for Theirs {
+    type CTX = ();
+    fn new_ctx(&self) {}
+
+    async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
+        unreachable!("`request_filter` answers")
+    }
+
+    async fn request_filter(&self, session: &mut Session, (): &mut ()) -> pingora::Result<bool> {
+        let mut header = ResponseHeader::build(204, None)?;
+        header.insert_header("Content-Length", "0")?;
+        session.write_response_header(Box::new(header), true).await?;
+        Ok(true)
+    }
+
+    fn on_connection_reuse(
+        &self,
+        _: &mut Session,
+        (): &mut (),
+        context: Box<dyn std::any::Any + Send + Sync>,
+    ) {
+        let arrival = context.downcast::<Arrival>().expect("an arrival");
+        let inner = arrival.inner.is_some_and(|inner| inner.is::<&str>());
+        self.arrivals.lock().expect("no panic").push(inner);
+    }
+
+    fn persist_connection_context(
+        &self,
+        _: &Session,
+        (): &(),
+    ) -> Option<Box<dyn std::any::Any + Send + Sync>> {
+        Some(Box::new("theirs"))
+    }
+}
+
+struct Open;
+
+impl Doorman for Open {
+    fn rules(&self) -> Rules {
+        RULES
+    }
+    fn counted(&self, _: whodunit_filters::attribution::ledger::Use, _: i64) {}
+
+    fn open(&self) -> i64 {
+        1
+    }
+
+    fn refuse(&self, _: Refusal<'_>) -> Bytes {
+        Bytes::new()
+    }
+}
+
+#[tokio::test]
+async fn pingora_delivers_the_arrival_and_what_a_service_keeps() {
+    let theirs = Theirs::default();
+    let arrivals = theirs.arrivals.clone();
+    let app = http_proxy(&Arc::new(ServerConf::default()), theirs);
+    let ingress = Arc::new(Ingress::new(app, Arc::new(Open)));
+    let (mut client, server) = duplex(1024);
+    let (_shutdown, watch) = tokio::sync::watch::channel(false);
+    let serving = tokio::spawn(async move { ingress.process_new(Box::new(server), &watch).await });
+    let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    client.write_all(&[&request[..], &request[..], b"BAD\r\n"].concat()).await.expect("written");
+    let mut received = String::new();
+    client.read_to_string(&mut received).await.expect("text");
+    assert_eq!(gist(&received), ["204", "204"]);
+    assert_eq!(*arrivals.lock().expect("no panic"), [false, true]);
+    assert!(serving.await.expect("no panic").is_none());
+}
