@@ -1,7 +1,7 @@
 //! Failures of the network itself, in a network of their own.
 
 use crate::causes::{Expected, Outcome, check};
-use crate::rig::net::{SILENT, UNREACHABLE, apart};
+use crate::rig::net::{FORBIDDEN, SILENT, UNREACHABLE, apart};
 use crate::rig::settings::Settings;
 
 const LOST: Expected = Expected {
@@ -35,6 +35,23 @@ fn connect_unroutable() {
             outcome: Outcome::Made(502),
             error: "destination_ip_unroutable",
             params: &[("next-hop", UNREACHABLE)],
+            evidence: &["errno"],
+            ..LOST
+        };
+        check(&expected, &proxy.get("/"));
+    });
+}
+
+#[test]
+fn proxy_config_invalid() {
+    apart("apart::proxy_config_invalid", || {
+        let proxy = Settings::endpoints(&[FORBIDDEN]).once().start();
+        let expected = Expected {
+            cause: "proxy_config_invalid",
+            party: "proxy",
+            outcome: Outcome::Made(500),
+            error: "proxy_configuration_error",
+            params: &[("next-hop", FORBIDDEN)],
             evidence: &["errno"],
             ..LOST
         };

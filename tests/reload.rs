@@ -38,7 +38,7 @@ fn a_signal_takes_the_file_up() {
     proxy.rewrite(&after.with("reload", "watch: false"));
     proxy.process().signal(Signal::HUP);
     answers(&proxy, "new");
-    assert!(reloads(&proxy, "applied") >= 1.0);
+    assert!(reloads(&proxy, "success") >= 1.0);
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_bad_file_changes_nothing_and_is_reported() {
     let mut proxy = before.with("reload", "watch: false").start();
     proxy.rewrite_as("routes: [ { upstream: nowhere } ]\nupstreems: {}\n");
     proxy.process().signal(Signal::HUP);
-    until("the refusal to be counted", || (reloads(&proxy, "refused") >= 1.0).then_some(()));
+    until("the refusal to be counted", || (reloads(&proxy, "failure") >= 1.0).then_some(()));
     answers(&proxy, "old");
     until("the refusal to be said", || proxy.said().contains("upstreems").then_some(()));
     proxy.rewrite(&after.with("reload", "watch: false"));
@@ -100,7 +100,7 @@ fn no_request_is_lost_while_the_configuration_changes() {
             turn += 1;
             let applied = f64::from(turn);
             until("the change to be taken up", || {
-                (reloads(&proxy, "applied") >= applied).then_some(())
+                (reloads(&proxy, "success") >= applied).then_some(())
             });
             finished.store(
                 clients.iter().all(std::thread::ScopedJoinHandle::is_finished),

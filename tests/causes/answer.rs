@@ -13,7 +13,7 @@ const FAILED: Expected = Expected {
     party: "origin",
     phase: "wait",
     certainty: "proved",
-    sent: "full",
+    sent: "full|acked",
     outcome: Made(502),
     error: "connection_terminated",
     params: &[("next-hop", "*")],
@@ -65,6 +65,7 @@ cases! {
         || after("read: 5s", Conversation::reset);
     origin_slow = Expected {
         cause: "origin_slow",
+        certainty: "likely",
         outcome: Made(504),
         error: "connection_read_timeout",
         evidence: &["limit_ms", "setting"],
@@ -135,13 +136,13 @@ cases! {
     response_truncated = Expected {
         cause: "response_truncated",
         error: "http_response_incomplete",
-        evidence: &["received", "expected", "framing"],
+        evidence: &["received", "expected", "left"],
         ..CUT
     }, || answered("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly so much");
     response_truncated_chunks = Expected {
         cause: "response_truncated",
         error: "http_response_incomplete",
-        evidence: &["received", "framing"],
+        evidence: &["received", "left"],
         ..CUT
     }, || answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
     response_truncated_by_reset = Expected {
@@ -169,6 +170,7 @@ cases! {
     }, || answered("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 5\r\nX-Why: db\r\n\r\nsorry");
     keepalive_race = Expected {
         cause: "keepalive_race",
+        certainty: "likely",
         party: "proxy",
         params: &[("next-hop", "*")],
         evidence: &["idle_ms"],

@@ -46,6 +46,11 @@ cases! {
         assert_eq!(told.text("evidence.errno"), "ECONNREFUSED");
         told
     };
+    connect_to_an_absent_socket = Expected { params: &[("next-hop", "*")], evidence: &["errno"], ..REFUSED }, || {
+        let folder = tempfile::tempdir().expect("a folder");
+        let endpoint = format!("unix:{}", folder.path().join("absent.sock").display());
+        Settings::endpoints(&[&endpoint]).once().start().get("/")
+    };
     connect_queue_full = Expected {
         cause: "connect_queue_full",
         outcome: Made(504),

@@ -68,6 +68,9 @@ pub(crate) const SILENT: &str = "10.77.0.2:80";
 /// The address in a [`apart`] network that there is no way to.
 pub(crate) const UNREACHABLE: &str = "10.78.0.2:80";
 
+/// The address in a [`apart`] network that the machine's administrator has forbidden.
+pub(crate) const FORBIDDEN: &str = "10.79.0.2:80";
+
 /// Says that this process runs inside a network of its own.
 const INSIDE: &str = "WHODUNIT_TEST_APART";
 
@@ -78,7 +81,8 @@ const LAYOUT: &str = "ip link set lo up \
     && ip addr add 10.77.0.1/24 dev w0 \
     && ip link set w0 up && ip link set w1 up \
     && ip neigh add 10.77.0.2 lladdr 02:00:00:00:00:02 dev w0 \
-    && ip route add unreachable 10.78.0.0/16";
+    && ip route add unreachable 10.78.0.0/16 \
+    && ip route add prohibit 10.79.0.0/16";
 
 /// Runs `body` in a network namespace of its own, by starting this test program over again inside
 /// one for the test called `name`. Where that is not possible, it says so and does not run it.
@@ -140,6 +144,8 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::TimedOut);
             let error = connect(UNREACHABLE).expect_err("there is no way");
             assert_eq!(error.kind(), ErrorKind::HostUnreachable);
+            let error = connect(FORBIDDEN).expect_err("it is forbidden");
+            assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         });
     }
 }
