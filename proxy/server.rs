@@ -101,9 +101,14 @@ impl Running {
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), String> {
         let plan = Plan::of(checked, self.own.clone())?;
+        // So that their counters are there from the start, at 0.
         for name in plan.upstreams.keys() {
-            // So that its causes are there from the start.
-            self.ledger.upstream(name);
+            drop(self.ledger.upstream(name));
+        }
+        for listener in self.listeners.names() {
+            for way in &checked.resolved.routes {
+                drop(self.ledger.requests(&listener, &way.name));
+            }
         }
         let settings = plan::settings(checked, &self.node, self.listeners.clone());
         self.plan.store(Arc::new(plan));
@@ -174,7 +179,9 @@ fn serve(
     if let Some(admin) = admin {
         admin.stop();
     }
-    running.sink.flush(std::time::Duration::from_secs(5));
+    if !running.sink.flush(std::time::Duration::from_secs(5)) {
+        notice::say("the log could not be written to its end");
+    }
     notice::say(if finished { "stopped" } else { "stopped; requests were cut off" });
     Ok(ExitCode::SUCCESS)
 }

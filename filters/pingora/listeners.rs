@@ -17,6 +17,11 @@ impl Listeners {
         Self(listeners)
     }
 
+    /// All names.
+    pub fn names(&self) -> impl Iterator<Item = Arc<str>> + '_ {
+        self.0.iter().map(|(_, name)| name.clone())
+    }
+
     /// The name of the listener that a connection came in at; the address itself when none fits.
     #[must_use]
     pub fn name(&self, local: &SocketAddr) -> Arc<str> {

@@ -27,6 +27,8 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
         return;
     }
     unchunk(session, response);
+    // Each hop speaks for itself (RFC 9110 section 2.5).
+    response.set_version(Version::HTTP_11);
     let code = status.as_u16();
     case.exchange.answered = Some(code);
     if !status.is_server_error() && case.settings.diagnosis.on == On::Errors {

@@ -4,10 +4,7 @@
 use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, DATE, HeaderName,
-    HeaderValue, RETRY_AFTER, VARY,
-};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::date::get_cached_date;
@@ -20,11 +17,14 @@ use crate::context::Case;
 
 /// The field that says who failed (RFC 9209).
 pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+/// The same as it is spelt on the wire.
+const SPELT: &str = "Proxy-Status";
 
 /// An answer of our own.
 pub(crate) struct Reply {
     status: StatusCode,
-    fields: Vec<(HeaderName, HeaderValue)>,
+    /// Names as they are spelt on the wire.
+    fields: Vec<(&'static str, HeaderValue)>,
     body: Bytes,
 }
 
@@ -56,25 +56,22 @@ impl Reply {
         let ours =
             header::member(&settings.node, exchange, verdict, status.as_u16(), case.disclosure);
         let told = header::append(None, &ours);
-        let mut fields = vec![(DATE, get_cached_date()), (PROXY_STATUS, value(&told.value))];
+        let mut fields = vec![("Date", get_cached_date()), (SPELT, value(&told.value))];
         if let Some(seconds) = verdict.retry_after() {
-            fields.push((RETRY_AFTER, HeaderValue::from(seconds)));
+            fields.push(("Retry-After", HeaderValue::from(seconds)));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            fields.push((ALLOW, HeaderValue::from_static(methods::ALLOW)));
+            fields.push(("Allow", HeaderValue::from_static(methods::ALLOW)));
         }
         for (name, text) in settings.statuses.extra_headers(verdict.cause) {
-            fields.push((HeaderName::from_static(name), HeaderValue::from_static(text)));
+            fields.push((*name, HeaderValue::from_static(text)));
         }
-        fields.push((CACHE_CONTROL, HeaderValue::from_static("no-store")));
+        fields.push(("Cache-Control", HeaderValue::from_static("no-store")));
         if asked.grpc {
             let grpc = Grpc::of(exchange, verdict, status.as_u16(), case.disclosure);
-            fields.push((CONTENT_TYPE, HeaderValue::from_static("application/grpc")));
-            fields.push((
-                HeaderName::from_static("grpc-status"),
-                HeaderValue::from(u16::from(grpc.status)),
-            ));
-            fields.push((HeaderName::from_static("grpc-message"), value(&grpc.message)));
+            fields.push(("Content-Type", HeaderValue::from_static("application/grpc")));
+            fields.push(("grpc-status", HeaderValue::from(u16::from(grpc.status))));
+            fields.push(("grpc-message", value(&grpc.message)));
             return Self { status: StatusCode::OK, fields, body: Bytes::new() };
         }
         let body = page::body(
@@ -86,9 +83,9 @@ impl Reply {
             &settings.node,
             SystemTime::now(),
         );
-        fields.push((VARY, HeaderValue::from_static("Accept")));
-        fields.push((CONTENT_TYPE, HeaderValue::from_static(body.content_type)));
-        fields.push((CONTENT_LENGTH, HeaderValue::from(body.bytes.len())));
+        fields.push(("Vary", HeaderValue::from_static("Accept")));
+        fields.push(("Content-Type", HeaderValue::from_static(body.content_type)));
+        fields.push(("Content-Length", HeaderValue::from(body.bytes.len())));
         let bytes = if asked.head { Bytes::new() } else { body.bytes };
         Self { status, fields, body: bytes }
     }
@@ -126,15 +123,15 @@ impl Reply {
         for (name, value) in &self.fields {
             put_field(&mut out, name, value);
         }
-        put_field(&mut out, &CONNECTION, &HeaderValue::from_static("close"));
+        put_field(&mut out, "Connection", &HeaderValue::from_static("close"));
         out.put_slice(b"\r\n");
         out.put_slice(&self.body);
         out.freeze()
     }
 }
 
-fn put_field(out: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
-    out.put_slice(name.as_str().as_bytes());
+fn put_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {
+    out.put_slice(name.as_bytes());
     out.put_slice(b": ");
     out.put_slice(value.as_bytes());
     out.put_slice(b"\r\n");
@@ -144,7 +141,7 @@ fn put_field(out: &mut BytesMut, name: &HeaderName, value: &HeaderValue) {
 pub(crate) fn attach(response: &mut ResponseHeader, field: &header::Field) {
     response.remove_header(&PROXY_STATUS);
     // The value was written by the structured-field serialiser: printable ASCII.
-    let _ = response.insert_header(PROXY_STATUS, value(&field.value));
+    let _ = response.insert_header(SPELT, value(&field.value));
 }
 
 /// A header value from text that is ASCII by construction; what is not becomes `?`.

@@ -186,10 +186,16 @@ fn untouched(proxy: &Proxy, record: &Value, answer: &Response) {
         return;
     }
     let same = |sent: &Response| {
+        let mut came = lasting(&answer.fields);
+        let told = lasting(&sent.fields);
+        // A gateway with a clock dates what came without a date (RFC 9110 section 6.6.1).
+        if !told.iter().any(|(name, _)| name.eq_ignore_ascii_case("date")) {
+            came.retain(|(name, _)| !name.eq_ignore_ascii_case("date"));
+        }
         sent.status == answer.status
             && sent.reason == answer.reason
             && sent.body == answer.body
-            && lasting(&sent.fields) == lasting(&answer.fields)
+            && told == came
     };
     assert!(sent.iter().any(same), "changed on its way: {answer:#?}\nthe origin sent: {sent:#?}");
 }
