@@ -76,8 +76,6 @@ pub struct RouteView<'a> {
 pub struct ResponseView<'a> {
     /// The status.
     pub status: StatusCode,
-    /// The reason phrase as it came, if the origin's is known.
-    pub reason: Option<&'a str>,
     /// The header section.
     pub headers: &'a HeaderMap,
     /// The method of the request that it answers.

@@ -59,7 +59,7 @@ impl Scene {
 
     /// The fields as those of an answer.
     pub(crate) fn response(&self, status: StatusCode) -> ResponseView<'_> {
-        ResponseView { status, reason: None, headers: &self.headers, method: &self.method }
+        ResponseView { status, headers: &self.headers, method: &self.method }
     }
 
     pub(crate) fn route(&self) -> RouteView<'_> {

@@ -20,7 +20,7 @@ layers! {
     LimitsInForce;
 
     anywhere {
-        /// A request's header section with its request line. Default `32KiB`.
+        /// A request's header section: its field lines and the empty line after them. Default `32KiB`.
         request_header: Size = Size::kib(32),
         /// Field lines in a request's header section. Default `100`.
         request_headers: u32 = 100,
@@ -28,7 +28,7 @@ layers! {
         request_uri: Size = Size::kib(32),
         /// A request's body. No limit by default.
         request_body: Option<Size> = None,
-        /// An answer's header section with its status line. Default `64KiB`.
+        /// An answer's header section, likewise. Default `64KiB`.
         response_header: Size = Size::kib(64),
         /// Field lines in an answer's header section. Default `256`.
         response_headers: u32 = 256,
@@ -50,11 +50,11 @@ pub struct Limiter(());
 /// The longest part of a field's name that evidence keeps.
 const NAME: usize = 64;
 
-/// `HTTP/1.1`, two spaces or one, and CRLF, on a request line and a status line.
-const REQUEST_LINE: u64 = 12;
-const STATUS_LINE: u64 = 15;
+/// The empty line that ends a header section.
+const END: u64 = 2;
 
-/// The sizes of a header section, as it would be written in HTTP/1.1.
+/// The sizes of a header section, as it would be written in HTTP/1.1: its field lines and the
+/// empty line after them.
 struct Section<'a> {
     size: u64,
     count: u64,
@@ -62,8 +62,8 @@ struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    fn of(start_line: u64, headers: &'a HeaderMap) -> Self {
-        let mut section = Self { size: start_line, count: 0, largest: None };
+    fn of(headers: &'a HeaderMap) -> Self {
+        let mut section = Self { size: END, count: 0, largest: None };
         for (name, value) in headers {
             let line = name.as_str().len() as u64 + value.len() as u64 + ": \r\n".len() as u64;
             section.size += line;
@@ -170,10 +170,9 @@ fn target(size: u64, limits: &LimitsInForce) -> Option<Failure> {
 impl Filter for Limiter {
     fn request(&self, request: &RequestView<'_>, route: &RouteView<'_>) -> Verdict {
         let limits = route.limits;
-        let line = request.method.as_str().len() as u64 + request.target.len() as u64;
         target(request.target.len() as u64, limits)
             .or_else(|| {
-                Section::of(line + REQUEST_LINE, request.headers).over(
+                Section::of(request.headers).over(
                     &limits.request_header,
                     &limits.request_headers,
                     denied(&client::CLIENT_HEADER_TOO_LARGE),
@@ -193,8 +192,7 @@ impl Filter for Limiter {
 
     fn response(&self, response: &ResponseView<'_>, route: &RouteView<'_>) -> Verdict {
         let limits = route.limits;
-        let reason = response.reason.or(response.status.canonical_reason()).unwrap_or_default();
-        let section = Section::of(STATUS_LINE + reason.len() as u64, response.headers);
+        let section = Section::of(response.headers);
         let line = &limits.response_header_line;
         let too_long = section.largest.filter(|(_, size)| *size > line.value.0);
         if let Some((name, size)) = too_long {

@@ -2,8 +2,7 @@
 //!
 //! On each request that is forwarded this node adds `<node>; r=<route>; t=<seal>`. The same node
 //! and route again, with a seal that holds, is a loop; so is a trace that is too long, whoever wrote
-//! it. An entry in this node's name whose seal does not hold (forged, from another request, or
-//! long past) is no loop.
+//! it. An entry in this node's name whose seal does not hold (forged, or long past) is no loop.
 
 mod seal;
 mod trace;
@@ -112,11 +111,11 @@ impl Loops {
         Err(Box::new(failure))
     }
 
-    /// The route of an entry that this deployment made for this request.
+    /// The route of an entry that this deployment made a short time ago.
     fn sealed<'a>(&self, entry: Entry<'a>, request: &RequestView<'_>) -> Option<&'a [u8]> {
         let route = entry.parameter("r")?;
         let seal = entry.parameter("t")?;
-        self.sealer.holds(seal, route, request.id.as_str(), request.began).then_some(route)
+        self.sealer.holds(seal, route, request.began).then_some(route)
     }
 
     fn denied(&self, request: &RequestView<'_>, report: LoopReport, closed: bool) -> Failure {
@@ -149,7 +148,7 @@ impl Filter for Loops {
     /// others take out of the request is in it again.
     fn forward(&self, request: &RequestView<'_>, route: &RouteView<'_>, edit: &mut dyn Edit) {
         let here = self.sealer.route(route.name);
-        let seal = self.sealer.seal(&here, request.id.as_str(), request.began);
+        let seal = self.sealer.seal(&here, request.began);
         let own = format!("{}; r={here}; t={seal}", self.node);
         let mut stations: Vec<&[u8]> =
             entries(request.headers, &self.header).filter_map(Entry::whole).collect();

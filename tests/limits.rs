@@ -8,10 +8,11 @@ use crate::rig::settings::Settings;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A GET whose head has exactly this many bytes.
+/// A GET whose header section has exactly this many bytes, the empty line at its end included.
 fn head_of(size: usize) -> String {
-    let empty = "GET / HTTP/1.1\r\nHost: app.test\r\nX-Pad: \r\n\r\n";
-    empty.replace("X-Pad: ", &format!("X-Pad: {}", "x".repeat(size - empty.len())))
+    let empty = "Host: app.test\r\nX-Pad: \r\n\r\n";
+    let pad = "x".repeat(size - empty.len());
+    format!("GET / HTTP/1.1\r\n{}", empty.replace("X-Pad: ", &format!("X-Pad: {pad}")))
 }
 
 fn broken(told: &Told, cause: &str, setting: &str) {

@@ -36,15 +36,15 @@ fn the_defaults_are_those_that_users_were_promised() {
 
 #[test]
 fn a_request_header_section_is_counted_to_the_byte() {
-    // `GET / HTTP/1.1` and `host: app` and `x-big: 1234567`, each with CRLF.
+    // `host: app` and `x-big: 1234567` and nothing, each with CRLF.
     let mut scene = Scene::with(&[("host", "app"), ("x-big", "1234567")]);
-    limited(&mut scene, r#"{"request_header":43}"#);
+    limited(&mut scene, r#"{"request_header":29}"#);
     assert!(refused(&scene).is_none());
-    limited(&mut scene, r#"{"request_header":42}"#);
+    limited(&mut scene, r#"{"request_header":28}"#);
     let (cause, evidence) = refused(&scene).expect("too large");
     assert_eq!(cause, "client_header_too_large");
-    assert_eq!(evidence.number(Key::Size), Some(43));
-    assert_eq!(evidence.number(Key::Limit), Some(42));
+    assert_eq!(evidence.number(Key::Size), Some(29));
+    assert_eq!(evidence.number(Key::Limit), Some(28));
     assert_eq!(evidence.text(Key::Setting), Some("routes[1].limits.request_header"));
     assert_eq!(evidence.text(Key::Field), Some("x-big"));
 }
@@ -104,16 +104,16 @@ fn a_body_is_judged_by_what_is_declared_and_by_what_comes() {
 
 #[test]
 fn an_answer_that_is_too_large_is_the_origins_failure() {
-    // `HTTP/1.1 200 OK` and `x-big: 1234567` and `y: 1`, each with CRLF.
+    // `x-big: 1234567` and `y: 1` and nothing, each with CRLF.
     let mut scene = Scene::with(&[("x-big", "1234567"), ("y", "1")]);
-    limited(&mut scene, r#"{"response_header":39,"response_headers":2,"response_header_line":16}"#);
+    limited(&mut scene, r#"{"response_header":24,"response_headers":2,"response_header_line":16}"#);
     assert!(failed(&scene).is_none());
-    limited(&mut scene, r#"{"response_header":38}"#);
+    limited(&mut scene, r#"{"response_header":23}"#);
     let (fault, evidence) = failed(&scene).expect("too large");
     assert_eq!(fault, Fault::HeaderTooLarge);
-    assert_eq!(evidence.number(Key::Size), Some(39));
+    assert_eq!(evidence.number(Key::Size), Some(24));
     assert_eq!(evidence.text(Key::Field), Some("x-big"));
-    limited(&mut scene, r#"{"response_header":39,"response_headers":1}"#);
+    limited(&mut scene, r#"{"response_header":24,"response_headers":1}"#);
     let (fault, evidence) = failed(&scene).expect("too many");
     assert_eq!((fault, evidence.number(Key::Count)), (Fault::HeaderTooLarge, Some(2)));
     limited(&mut scene, r#"{"response_header_line":15}"#);

@@ -1,10 +1,9 @@
-//! The seal on an entry: by it this deployment knows an entry of its own, made for this very
-//! request a short time ago.
+//! The seal on an entry: by it this deployment knows an entry of its own, made a short time ago.
 //!
-//! The seal is an HMAC over the node, the route, the minute and the request's id. The id is what
-//! stays the same when a request is forwarded, and is another for each request: an entry copied
-//! into another request has the wrong seal. The minute is for applications that keep a request's
-//! fields, id and all, and send them on with work of much later.
+//! The seal is an HMAC over the node, the route and the minute. It is not bound to anything of the
+//! request: whatever that could be (an id, say), a proxy within the loop may rewrite it, and the
+//! loop would go unnoticed. The minute bounds replays, and lets through applications that keep a
+//! request's fields and send them on with work of later.
 
 use std::sync::LazyLock;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,7 +14,7 @@ use sha2::Sha256;
 use crate::secret::Secret;
 
 /// Minutes for which a seal holds.
-const LIFETIME: u64 = 10;
+const LIFETIME: u64 = 2;
 /// Minutes by which the clocks of a deployment may differ.
 const SKEW: u64 = 1;
 /// Bytes of a seal.
@@ -51,23 +50,23 @@ impl Sealer {
     }
 
     /// The entry's seal, as it is written.
-    pub(super) fn seal(&self, route: &str, id: &str, at: SystemTime) -> String {
+    pub(super) fn seal(&self, route: &str, at: SystemTime) -> String {
         let minute = minute(at);
-        let mac = self.mac(route.as_bytes(), id, minute).finalize();
+        let mac = self.mac(route.as_bytes(), minute).finalize();
         format!("{minute:x}.{}", hex(&mac.into_bytes()[..SEAL]))
     }
 
-    /// Whether a seal is one of this deployment's for this route and request, and still holds.
-    pub(super) fn holds(&self, seal: &[u8], route: &[u8], id: &str, now: SystemTime) -> bool {
+    /// Whether a seal is one of this deployment's for this route, and still holds.
+    pub(super) fn holds(&self, seal: &[u8], route: &[u8], now: SystemTime) -> bool {
         let Some((made, mac)) = parse(seal) else { return false };
         let now = minute(now);
         let in_time = made <= now + SKEW && now <= made.saturating_add(LIFETIME);
-        in_time && self.mac(route, id, made).verify_truncated_left(&mac).is_ok()
+        in_time && self.mac(route, made).verify_truncated_left(&mac).is_ok()
     }
 
-    fn mac(&self, route: &[u8], id: &str, minute: u64) -> Hmac<Sha256> {
+    fn mac(&self, route: &[u8], minute: u64) -> Hmac<Sha256> {
         let mut mac = self.key.clone().chain_update(b"entry\0").chain_update(minute.to_be_bytes());
-        for part in [self.node.as_bytes(), route, id.as_bytes()] {
+        for part in [self.node.as_bytes(), route] {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
@@ -110,22 +109,20 @@ mod tests {
     fn a_seal_holds_for_what_it_was_made_for_and_for_a_while() {
         let now = UNIX_EPOCH + NOW;
         let sealer = Sealer::new(None, "edge");
-        let seal = sealer.seal("r1", "request-1", now);
+        let seal = sealer.seal("r1", now);
         let minutes = |n: u64| Duration::from_secs(60 * n);
-        let holds = |sealer: &Sealer, route: &str, id, at| {
-            sealer.holds(seal.as_bytes(), route.as_bytes(), id, at)
-        };
-        assert!(holds(&sealer, "r1", "request-1", now));
-        assert!(holds(&sealer, "r1", "request-1", now + minutes(LIFETIME)));
-        assert!(holds(&sealer, "r1", "request-1", now - minutes(SKEW)));
-        assert!(!holds(&sealer, "r1", "request-1", now + minutes(LIFETIME + 1)));
-        assert!(!holds(&sealer, "r1", "request-1", now - minutes(SKEW + 1)));
-        assert!(!holds(&sealer, "r2", "request-1", now));
-        assert!(!holds(&sealer, "r1", "request-2", now));
-        assert!(!holds(&Sealer::new(None, "other"), "r1", "request-1", now));
+        let holds =
+            |sealer: &Sealer, route: &str, at| sealer.holds(seal.as_bytes(), route.as_bytes(), at);
+        assert!(holds(&sealer, "r1", now));
+        assert!(holds(&sealer, "r1", now + minutes(LIFETIME)));
+        assert!(holds(&sealer, "r1", now - minutes(SKEW)));
+        assert!(!holds(&sealer, "r1", now + minutes(LIFETIME + 1)));
+        assert!(!holds(&sealer, "r1", now - minutes(SKEW + 1)));
+        assert!(!holds(&sealer, "r2", now));
+        assert!(!holds(&Sealer::new(None, "other"), "r1", now));
         let secret = Secret::try_from("a secret of ours".to_owned()).expect("long enough");
-        assert!(!holds(&Sealer::new(Some(&secret), "edge"), "r1", "request-1", now));
-        assert!(holds(&Sealer::new(None, "edge"), "r1", "request-1", now));
+        assert!(!holds(&Sealer::new(Some(&secret), "edge"), "r1", now));
+        assert!(holds(&Sealer::new(None, "edge"), "r1", now));
     }
 
     #[test]
@@ -135,10 +132,10 @@ mod tests {
         for seal in
             ["", ".", "1.", "x.y", &format!("+1.{zeros}"), &format!("ffffffffffffffffff.{zeros}")]
         {
-            assert!(!sealer.holds(seal.as_bytes(), b"r", "request-1", UNIX_EPOCH + NOW), "{seal}");
+            assert!(!sealer.holds(seal.as_bytes(), b"r", UNIX_EPOCH + NOW), "{seal}");
         }
         let last = format!("ffffffffffffffff.{zeros}");
-        assert!(!sealer.holds(last.as_bytes(), b"r", "request-1", UNIX_EPOCH + NOW));
-        assert!(!sealer.holds(b"\xff.\xff", b"r", "request-1", UNIX_EPOCH));
+        assert!(!sealer.holds(last.as_bytes(), b"r", UNIX_EPOCH + NOW));
+        assert!(!sealer.holds(b"\xff.\xff", b"r", UNIX_EPOCH));
     }
 }

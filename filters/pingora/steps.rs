@@ -189,12 +189,7 @@ pub(crate) fn answered(
     if status.is_server_error() {
         case.exchange.received = view::joined(headers, &crate::reply::PROXY_STATUS);
     }
-    let view = ResponseView {
-        status,
-        reason: response.get_reason_phrase(),
-        headers,
-        method: &session.req_header().method,
-    };
+    let view = ResponseView { status, headers, method: &session.req_header().method };
     match case.settings.chain.response(&view, &case.route()).denied() {
         None => Ok(()),
         Some(failure) => Err(deny(*failure)),

@@ -71,6 +71,8 @@ fn misconfigured(problems: &Problems) -> ExitCode {
 
 fn tell(problems: &Problems) {
     use std::io::Write as _;
-    // A standard error that is closed is nobody's to tell.
-    let _ = write!(std::io::stderr().lock(), "{}", problems.render(false));
+    if !problems.is_empty() {
+        // A standard error that is closed is nobody's to tell.
+        let _ = writeln!(std::io::stderr().lock(), "{}", problems.render(false).trim_end());
+    }
 }

@@ -120,14 +120,6 @@ cases! {
         evidence: &["rule"],
         ..FAILED
     }, || answered("HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab");
-    response_two_framings = Expected {
-        cause: "response_framing_conflict",
-        error: "http_protocol_error",
-        evidence: &["rule"],
-        ..FAILED
-    }, || answered(
-        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    );
     response_bad_transfer_coding = Expected {
         cause: "response_bad_transfer_coding",
         error: "http_response_transfer_coding",

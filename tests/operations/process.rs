@@ -124,7 +124,8 @@ fn a_stop_does_not_wait_longer_than_its_grace() {
 
 #[test]
 fn an_idle_process_stops_at_once() {
-    let mut proxy = Settings::to(&Origin::answering(OK)).with("shutdown", "grace: 1h").start();
+    let origin = Origin::answering(OK);
+    let mut proxy = Settings::to(&origin).with("shutdown", "grace: 1h").start();
     let kept = proxy.connect();
     assert_eq!(proxy.get("/").status(), 200);
     proxy.process().signal(Signal::TERM);
