@@ -13,6 +13,7 @@ mod layers;
 pub mod limits;
 pub mod loops;
 pub mod methods;
+pub mod network;
 mod node;
 pub mod secret;
 pub mod timeouts;

@@ -9,6 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Peer;
+use crate::network::is_private;
 
 /// `X-Forwarded-For`.
 pub(crate) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -32,15 +33,6 @@ impl Trust {
             (Self::Net(net), Some(ip)) => net.contains(&ip),
             (Self::Net(_), None) => false,
         }
-    }
-}
-
-/// Whether an address is a loopback, private-use (RFC 1918, RFC 4193) or link-local one.
-#[must_use]
-pub fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 

@@ -9,10 +9,10 @@ use http::header::{CONNECTION, HOST, UPGRADE};
 use pingora::protocols::Digest;
 use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorType, Result};
+use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::{NO_ROUTE, PROXY_BUG};
 use whodunit_filters::attribution::{Failure, Key, NextHop};
-use whodunit_pingora::{Noted, deny};
+use whodunit_pingora::{Noted, connection_lost, deny};
 
 use crate::plan::{Destination, Plan};
 use crate::upstream::dial;
@@ -144,12 +144,7 @@ impl ProxyHttp for Gateway {
         trip: &mut Trip,
         reused: bool,
     ) -> Box<Error> {
-        let lost = matches!(
-            error.etype(),
-            ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
-        );
-        let again = lost
-            && *error.esource() == pingora::ErrorSource::Upstream
+        let again = connection_lost(&error)
             && session.response_written().is_none()
             && !session.as_downstream().retry_buffer_truncated()
             && trip.may_go_on(reused);

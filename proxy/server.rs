@@ -58,7 +58,7 @@ pub const MISCONFIGURED: u8 = 2;
 ///
 /// # Errors
 /// When it cannot start: a socket that cannot be had, a file that cannot be read.
-pub fn run(checked: Checked, source: Source) -> Result<ExitCode, Refusal> {
+pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
     let config = &checked.config;
     let sockets = listen::bind(config)?;
     let admin_socket = listen::admin(config)?;
@@ -88,7 +88,7 @@ pub fn run(checked: Checked, source: Source) -> Result<ExitCode, Refusal> {
     };
     let checked = running.checked.load_full();
     running.apply(&checked).map_err(Refusal)?;
-    serve(Arc::new(running), sockets, admin_socket, source)
+    serve(&Arc::new(running), sockets, admin_socket, source)
 }
 
 impl Running {
@@ -119,10 +119,10 @@ impl Running {
 }
 
 fn serve(
-    running: Arc<Running>,
+    running: &Arc<Running>,
     sockets: Vec<listen::Bound>,
     admin_socket: Option<std::net::TcpListener>,
-    source: Source,
+    source: &Source,
 ) -> Result<ExitCode, Refusal> {
     let config = running.checked.load().config.clone();
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -163,7 +163,7 @@ fn serve(
         use pingora::services::Service as _;
         service.start_service(Some(fds), stopped, 1).await;
     });
-    let reloading = reload::start(&runtime, &running, &source);
+    let reloading = reload::start(&runtime, running, source);
     knowledge.set_ready();
     notice::say("ready");
     runtime.block_on(drain::until_told());
@@ -172,7 +172,7 @@ fn serve(
     notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
     // The receivers are gone only when the service has ended by itself.
     let _ = stop.send(true);
-    let finished = runtime.block_on(drain::finish(&running, grace));
+    let finished = runtime.block_on(drain::finish(running, grace));
     drop(reloading);
     serving.abort();
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -169,3 +169,28 @@ fn after_a_refusal_the_connection_is_closed() {
     assert_eq!(told.status(), 414);
     assert_eq!(told.answer().fields.text("connection").as_deref(), Some("close"));
 }
+
+/// The limit on the whole answer also holds before its header section is complete: the client is
+/// told, and however the origin draws it out.
+#[test]
+fn an_answer_that_never_comes_to_its_end_is_given_up_in_time() {
+    let dribbling = Origin::new(|mut connection| {
+        connection.request();
+        connection.send("HTTP/1.1 200 OK\r\nX-Pad: ");
+        while !connection.left_within(std::time::Duration::from_millis(20)) {
+            connection.send("x");
+        }
+    });
+    let silent = Origin::new(|mut connection| {
+        connection.request();
+        connection.hold();
+    });
+    for origin in [dribbling, silent] {
+        let proxy = Settings::to(&origin).with("timeouts", "response: 300ms, read: 1h").start();
+        let told = proxy.get("/");
+        broken(&told, "response_deadline", "timeouts.response");
+        assert_eq!(told.status(), 504);
+        assert_eq!(told.text("phase"), "wait");
+        assert_eq!(told.text("path"), "/");
+    }
+}

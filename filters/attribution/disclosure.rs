@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
+use crate::network::is_private;
 use crate::secret::Secret;
-use crate::trust::is_private;
 
 /// How much a client is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -117,6 +117,10 @@ const fn control(byte: u8) -> Rule {
 /// Checks the target's form (RFC 9112 section 3.2): the place of its authority, or the rule that
 /// it breaks and where.
 fn check_form(target: &[u8], method: &[u8]) -> Result<Option<Range<usize>>, (Rule, usize)> {
+    // A fragment is no part of any form, and some readers cut it off where others do not.
+    if let Some(at) = target.iter().position(|b| *b == b'#') {
+        return Err((Rule::Target, at));
+    }
     match target {
         // What CONNECT asks for is refused by its method.
         _ if method == b"CONNECT" => return Ok(None),
@@ -133,7 +137,7 @@ fn check_form(target: &[u8], method: &[u8]) -> Result<Option<Range<usize>>, (Rul
     let schemes: [&[u8]; 2] = [b"http://", b"https://"];
     let scheme = schemes.iter().find(begins).ok_or((Rule::Target, 0))?.len();
     let rest = &target[scheme..];
-    let end = rest.iter().position(|b| b"/?#".contains(b)).unwrap_or(rest.len());
+    let end = rest.iter().position(|b| b"/?".contains(b)).unwrap_or(rest.len());
     let authority = &rest[..end];
     if let Some(at) = authority.iter().position(|b| *b == b'@') {
         return Err((Rule::UserInfo, scheme + at));
@@ -143,7 +147,7 @@ fn check_form(target: &[u8], method: &[u8]) -> Result<Option<Range<usize>>, (Rul
     }
     let path = &rest[end..];
     let good = match path {
-        [] | [b'#', ..] => Ok(()),
+        [] => Ok(()),
         [b'?', ..] => check_path(&[b"/", path].concat()),
         _ => check_path(path),
     };
@@ -157,12 +161,10 @@ fn check_path(path: &[u8]) -> Result<(), ()> {
     if path.iter().all(plain) {
         return Ok(());
     }
-    // A fragment is cut off before the path is looked at.
-    let end = path.iter().position(|b| *b == b'#').unwrap_or(path.len());
     if std::str::from_utf8(path).is_err() {
         return Err(());
     }
-    PathAndQuery::try_from(&path[..end]).map(drop).map_err(drop)
+    PathAndQuery::try_from(path).map(drop).map_err(drop)
 }
 
 /// Whether these bytes are a host with an optional port, and nothing else.

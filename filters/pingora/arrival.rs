@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use tokio::sync::Notify;
 use whodunit_filters::head::Rule;
 
 /// How one request came in. Delivered to `ProxyHttp::on_connection_reuse` before any other hook,
@@ -36,6 +38,10 @@ pub(crate) struct ClientFacts {
     complete: AtomicBool,
     answered: AtomicU16,
     broken: OnceLock<(Rule, u64)>,
+    deadline: OnceLock<tokio::time::Instant>,
+    armed: Notify,
+    expired: AtomicBool,
+    words: OnceLock<Bytes>,
 }
 
 /// How a client went away.
@@ -64,6 +70,10 @@ impl ClientFacts {
             complete: AtomicBool::new(false),
             answered: AtomicU16::new(0),
             broken: OnceLock::new(),
+            deadline: OnceLock::new(),
+            armed: Notify::const_new(),
+            expired: AtomicBool::new(false),
+            words: OnceLock::new(),
         }
     }
 
@@ -120,6 +130,40 @@ impl ClientFacts {
     #[must_use]
     pub(crate) fn broken(&self) -> Option<(Rule, u64)> {
         self.broken.get().copied()
+    }
+
+    /// The answer has to be complete by then; only the first deadline counts.
+    pub(crate) fn limit(&self, deadline: Instant) {
+        if self.deadline.set(deadline.into()).is_ok() {
+            self.armed.notify_one();
+        }
+    }
+
+    /// Waits until the deadline, if there ever is one, is over.
+    pub(crate) async fn expire(&self) {
+        while self.deadline.get().is_none() {
+            self.armed.notified().await;
+        }
+        if let Some(deadline) = self.deadline.get() {
+            tokio::time::sleep_until(*deadline).await;
+        }
+        self.expired.store(true, Ordering::Release);
+    }
+
+    /// Whether the deadline is over and the request was given up.
+    pub(crate) fn expired(&self) -> bool {
+        self.expired.load(Ordering::Acquire)
+    }
+
+    /// Leaves the answer to a request that was given up.
+    pub(crate) fn leave(&self, answer: Bytes) {
+        // A request is given up once.
+        let _ = self.words.set(answer);
+    }
+
+    /// The answer to a request that was given up.
+    pub(crate) fn words(&self) -> Option<Bytes> {
+        self.words.get().cloned()
     }
 
     fn now(&self) -> u64 {

@@ -15,6 +15,7 @@ use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_filters::units::Span;
 
 use crate::arrival::ClientFacts;
+use crate::reply::AskedFor;
 use crate::settings::{Books, Settings};
 
 /// The context of a request: the record of it, and the wrapped service's own context.
@@ -39,6 +40,8 @@ pub(crate) struct Case {
     /// The address that the request came in at.
     pub(crate) listener: Option<SocketAddr>,
     pub(crate) disclosure: Disclosure,
+    /// What of the request shapes an answer that is made when the session is gone.
+    pub(crate) asked: Option<Box<AskedFor>>,
     /// The status that the service itself chose for a refusal.
     pub(crate) chosen: Option<u16>,
     pub(crate) verdict: Option<Box<Diagnosis>>,
@@ -72,6 +75,7 @@ impl Case {
             client: None,
             listener: None,
             disclosure: Disclosure::Minimal,
+            asked: None,
             chosen: None,
             verdict: None,
             selecting: false,
@@ -149,6 +153,11 @@ impl Case {
         let now = Instant::now();
         self.request_sent = true;
         self.sent_at = Some(now);
+        if let (Some(limit), Some(client)) = (self.timeouts.response.value, &self.client)
+            && let Some(deadline) = now.checked_add(limit.0)
+        {
+            client.limit(deadline);
+        }
         self.exchange.times.send = self.send_began.map(|began| now - began);
         if let Some(attempt) = self.exchange.last_attempt_mut() {
             attempt.sent = Sent::Full;

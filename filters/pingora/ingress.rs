@@ -205,12 +205,24 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         }
         let served = self.ingress.app.process_new_http(session, self.shutdown);
         self.tally.turn(Use::Active);
-        let served = AssertUnwindSafe(served).catch_unwind().await;
+        // Given up, a request leaves its answer with the facts when it is dropped.
+        let served = tokio::select! {
+            biased;
+            served = AssertUnwindSafe(served).catch_unwind() => Some(served),
+            () = client.expire() => None,
+        };
         self.tally.turn(Use::Idle);
         let reused = match served {
-            Ok(reused) => reused,
-            Err(_panic) => {
+            Some(Ok(reused)) => reused,
+            Some(Err(_panic)) => {
                 self.apologise(rules, &client).await;
+                return None;
+            }
+            None => {
+                let (stream, _) = self.reclaim()?;
+                if let Some(words) = client.words() {
+                    say(rules, stream, &words).await;
+                }
                 return None;
             }
         };
@@ -257,7 +269,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
     async fn answer(
         &self,
         rules: &Rules,
-        mut stream: Stream,
+        stream: Stream,
         head: &[u8],
         failure: Failure,
         client: &ClientFacts,
@@ -272,16 +284,20 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             socket: socket.as_deref(),
             answerable,
         });
-        if !answerable || answer.is_empty() {
-            return;
+        if answerable && !answer.is_empty() {
+            say(rules, stream, &answer).await;
         }
-        let write = async {
-            stream.write_all(&answer).await?;
-            stream.flush().await
-        };
-        if matches!(timeout(rules.write, write).await, Ok(Ok(()))) {
-            linger(stream).await;
-        }
+    }
+}
+
+/// Sends the last answer on a connection.
+async fn say(rules: &Rules, mut stream: Stream, answer: &[u8]) {
+    let write = async {
+        stream.write_all(answer).await?;
+        stream.flush().await
+    };
+    if matches!(timeout(rules.write, write).await, Ok(Ok(()))) {
+        linger(stream).await;
     }
 }
 

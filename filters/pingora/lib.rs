@@ -15,7 +15,7 @@
 //! #     type CTX = ();
 //! #     fn new_ctx(&self) {}
 //! #     async fn upstream_peer(&self, _: &mut Session, _: &mut ()) -> Result<Box<HttpPeer>> {
-//! #         Ok(Box::new(HttpPeer::new(([127, 0, 0, 1], 8000), false, String::new())))
+//! #         Ok(Box::new(HttpPeer::new(("127.0.0.1", 8000), false, String::new())))
 //! #     }
 //! # }
 //! let mut server = Server::new(None)?;
@@ -75,5 +75,6 @@ pub use context::Context;
 pub use ingress::Ingress;
 pub use listeners::Listeners;
 pub use note::{Note, Noted, deny, deny_for, fail_at};
+pub use observe::connection_lost;
 pub use service::service;
 pub use settings::{Books, Live, LogSink, Settings, Sink, Which};

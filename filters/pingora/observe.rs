@@ -50,7 +50,7 @@ impl Moment {
     }
 
     /// The phase that the client's side was in.
-    const fn client_phase(self) -> Phase {
+    pub(crate) const fn client_phase(self) -> Phase {
         match self {
             Self { responding: true, .. } => Phase::Respond,
             Self { answered: true, .. } => Phase::Receive,
@@ -92,6 +92,17 @@ pub(crate) fn io_error(error: &Error) -> Option<&io::Error> {
         }
         None
     })
+}
+
+/// Whether an error says that the origin's connection was lost: what another connection may make
+/// up for.
+#[must_use]
+pub fn connection_lost(error: &Error) -> bool {
+    let lost = matches!(
+        error.etype(),
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
+    );
+    lost && *error.esource() == ErrorSource::Upstream
 }
 
 /// What an error says was seen to break.

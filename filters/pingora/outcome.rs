@@ -146,6 +146,14 @@ fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
     case.verdict = Diagnosis::of(&case.exchange).map(Box::new);
 }
 
+/// Notes what an answer would take if the request had to be given up.
+pub(crate) fn foresee(session: &Session, case: &mut Case) {
+    look(session, case);
+    let request = session.req_header();
+    let asked = Asked::of(&request.method, &request.headers);
+    case.asked.get_or_insert_with(|| Box::new(asked.keep()));
+}
+
 /// Notes what was asked for, and how much the client may be told.
 fn look(session: &Session, case: &mut Case) {
     if case.exchange.request.is_none() {
@@ -238,11 +246,47 @@ impl Drop for Case {
         if self.closed || std::thread::panicking() && self.client.is_some() {
             return;
         }
-        let at = if std::thread::panicking() { "a panic" } else { "cut off unfinished" };
-        self.fail(Failure::new(Side::Inside, Phase::Respond, Fault::Panic).with(Key::At, at));
+        self.fail(self.given_up());
         self.exchange.times.total = Some(self.exchange.started.elapsed());
         self.exchange.request.get_or_insert_default();
         self.verdict = Diagnosis::of(&self.exchange).map(Box::new);
+        self.leave_word();
         close(self, true);
+    }
+}
+
+impl Case {
+    /// Why the request ends before its time.
+    fn given_up(&self) -> Failure {
+        if self.client.as_ref().is_some_and(|client| client.expired()) {
+            let phase = if self.answered_at.is_some() { Phase::Receive } else { Phase::Wait };
+            let limit = &self.timeouts.response;
+            let failure = Failure::new(Side::Origin, phase, Fault::Deadline)
+                .with(Key::Setting, limit.place.clone())
+                .with(Key::BytesSoFar, self.downloaded);
+            return match limit.value {
+                Some(limit) => failure.with(Key::LimitMs, limit.0).with(Key::WaitedMs, limit.0),
+                None => failure,
+            };
+        }
+        let at = if std::thread::panicking() { "a panic" } else { "cut off unfinished" };
+        Failure::new(Side::Inside, Phase::Respond, Fault::Panic).with(Key::At, at)
+    }
+
+    /// Makes the answer, if none was begun, and leaves it with the client's connection.
+    fn leave_word(&mut self) {
+        let (Some(client), Some(verdict)) = (self.client.clone(), &self.verdict) else { return };
+        self.exchange.answered = client.answered();
+        self.exchange.bytes.client_in = client.received();
+        self.exchange.bytes.client_out = client.sent();
+        let status = self.settings.statuses.of(verdict.cause);
+        let (Some(status), Some(asked), None) = (status, &self.asked, client.answered()) else {
+            return;
+        };
+        let answer = Reply::new(self, verdict, status, asked.borrow());
+        let status = answer.status();
+        client.leave(answer.bytes());
+        self.exchange.answered = Some(status);
+        self.exchange.generated = true;
     }
 }

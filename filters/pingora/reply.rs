@@ -36,7 +36,24 @@ pub(crate) struct Asked<'a> {
     pub(crate) grpc: bool,
 }
 
+/// The same, to keep.
+pub(crate) struct AskedFor {
+    accept: Option<Box<[u8]>>,
+    head: bool,
+    grpc: bool,
+}
+
+impl AskedFor {
+    pub(crate) fn borrow(&self) -> Asked<'_> {
+        Asked { accept: self.accept.as_deref(), head: self.head, grpc: self.grpc }
+    }
+}
+
 impl<'a> Asked<'a> {
+    pub(crate) fn keep(self) -> AskedFor {
+        AskedFor { accept: self.accept.map(Box::from), head: self.head, grpc: self.grpc }
+    }
+
     pub(crate) fn of(method: &Method, headers: &'a HeaderMap) -> Self {
         let grpc = Grpc::asked(headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes));
         Self {

@@ -20,12 +20,12 @@ use whodunit_filters::attribution::{
 };
 use whodunit_filters::chain::{Filter, ResponseView};
 
-use crate::arrival::Arrival;
+use crate::arrival::{Arrival, Left};
 use crate::connections::Connections;
 use crate::context::Case;
 use crate::note::{Noted, deny};
 use crate::observe::{self, Moment};
-use crate::{edit, view};
+use crate::{edit, outcome, view};
 
 /// The ingress hands over what it knows of the request's arrival; what the service persisted with
 /// the connection is given back.
@@ -145,6 +145,9 @@ pub(crate) fn forwarding(session: &Session, request: &mut RequestHeader, case: &
     let view = view::request(session, case);
     let mut edit = edit::Request(request);
     case.settings.chain.forward(&view, &case.route(), &mut edit);
+    if case.timeouts.response.value.is_some() && case.client.is_some() {
+        outcome::foresee(session, case);
+    }
     case.sending();
 }
 
@@ -210,7 +213,8 @@ pub(crate) fn downloaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
 /// The exchange with the origin broke.
 pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
     let moment = Moment::of(&case.exchange, false, case.request_sent);
-    let mut failure = broken_upload(case).unwrap_or_else(|| observe::failure(error, moment));
+    let known = broken_upload(case).or_else(|| client_left(case, moment));
+    let mut failure = known.unwrap_or_else(|| observe::failure(error, moment));
     if failure.side == Side::Origin && !case.request_sent && client_stalled(session, case, &failure)
     {
         // The origin's timer fired because the client sent nothing that could have been passed on.
@@ -243,6 +247,22 @@ fn broken_upload(case: &Case) -> Option<Failure> {
     let (rule, offset) = case.client.as_ref()?.broken()?;
     let failure = Failure::denied(&CLIENT_REQUEST_MALFORMED).with(Key::Part, "body");
     Some(failure.with(Key::Rule, rule.as_str()).with(Key::Offset, offset))
+}
+
+/// How the client left, if it did: the socket saw that before anything else could break.
+fn client_left(case: &Case, moment: Moment) -> Option<Failure> {
+    let (left, after) = case.client.as_ref()?.left()?;
+    let phase = moment.client_phase();
+    Some(
+        match left {
+            Left::Closed => Failure::new(Side::Client, phase, Fault::Closed),
+            Left::Reset => Failure::new(Side::Client, phase, Fault::Reset),
+            Left::Stalled => {
+                return Some(Failure::new(Side::Client, Phase::Respond, Fault::TimedOut));
+            }
+        }
+        .with(Key::WaitedMs, after),
+    )
 }
 
 /// Whether it was the client's turn all the while that the origin's timer ran.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use whodunit_conf::{Flags, Problems};
+use whodunit_conf::{Checked, Flags, Problems};
 
 use crate::notice;
 use crate::server::{self, MISCONFIGURED, Source};
@@ -39,22 +39,15 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn main(self) -> ExitCode {
-        let (checked, source) = match self.config {
-            Some(path) => match whodunit_conf::load(&path) {
-                Ok((checked, text)) => (checked, Source::File(path, text)),
-                Err(problems) => return misconfigured(&problems),
-            },
-            None => {
-                let flags =
-                    Flags { upstreams: self.upstream, listen: self.listen, admin: self.admin };
-                match flags.check() {
-                    Ok(checked) => (checked, Source::Flags),
-                    Err(problems) => return misconfigured(&problems),
-                }
+        let (checked, source) = match self.read() {
+            Ok(read) => read,
+            Err(problems) => {
+                tell(&problems);
+                return ExitCode::from(MISCONFIGURED);
             }
         };
         tell(&checked.warnings);
-        match server::run(checked, source) {
+        match server::run(checked, &source) {
             Ok(code) => code,
             Err(refusal) => {
                 notice::say(&refusal.0);
@@ -62,11 +55,15 @@ impl Run {
             }
         }
     }
-}
 
-fn misconfigured(problems: &Problems) -> ExitCode {
-    tell(problems);
-    ExitCode::from(MISCONFIGURED)
+    fn read(self) -> Result<(Checked, Source), Problems> {
+        if let Some(path) = self.config {
+            let (checked, text) = whodunit_conf::load(&path)?;
+            return Ok((checked, Source::File(path, text)));
+        }
+        let flags = Flags { upstreams: self.upstream, listen: self.listen, admin: self.admin };
+        Ok((flags.check()?, Source::Flags))
+    }
 }
 
 fn tell(problems: &Problems) {

@@ -37,6 +37,27 @@ fn uploads_arrive_whole() {
     }
 }
 
+/// Pingora drops the length of an answer that is also chunked, before anybody else sees it (RFC 9112
+/// section 6.3: the coding overrides the length). So such an answer cannot be called a conflict; it
+/// must at least reach the client with one meaning.
+#[test]
+fn an_answer_with_a_length_and_chunks_arrives_with_its_chunks_alone() {
+    let origin = Origin::new(|mut connection| {
+        connection.request();
+        connection
+            .send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n");
+        connection.send("2\r\nok\r\n0\r\n\r\n");
+        connection.close();
+    });
+    // The rig holds good answers to be what the origin sent; this one cannot be.
+    let proxy = Settings::endpoints(&[&origin.endpoint]).start();
+    let told = proxy.get("/");
+    let answer = told.answer();
+    assert_eq!(answer.fields.text("content-length"), None);
+    assert_eq!(answer.fields.text("transfer-encoding").as_deref(), Some("chunked"));
+    assert_eq!(answer.text(), "ok");
+}
+
 #[test]
 fn downloads_arrive_whole_however_they_are_delimited() {
     for length in [0, 1, 64 * 1024, 1 << 20] {

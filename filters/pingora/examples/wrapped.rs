@@ -6,6 +6,8 @@
 //! curl -i http://127.0.0.1:6188/
 //! ```
 
+#![expect(clippy::disallowed_methods, clippy::must_use_candidate, reason = "not our code")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
