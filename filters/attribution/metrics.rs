@@ -20,6 +20,10 @@ pub fn render(ledger: &Ledger, build: &[(&str, &str)]) -> String {
     page.head("whodunit_connections", "gauge", "Open connections by side and use.");
     for (side, word) in [(Side::Client, "client"), (Side::Origin, "upstream")] {
         for (state, state_word) in [(Use::Active, "active"), (Use::Idle, "idle")] {
+            if (side, state) == (Side::Origin, Use::Idle) {
+                // The pool of idle connections is Pingora's own, and it does not tell.
+                continue;
+            }
             page.line(
                 "whodunit_connections",
                 &[("side", word), ("state", state_word)],
@@ -187,7 +191,7 @@ mod tests {
         upstream.timed(&Times { wait, ..Times::default() });
         upstream.healthy([("10.0.0.5:8080".to_owned(), false)]);
         ledger.requests("0.0.0.0:8080", "web").count(204);
-        ledger.connections(Side::Origin, Use::Idle, 3);
+        ledger.connections(Side::Origin, Use::Active, 3);
         ledger.drop_lines(2);
         ledger.reload(true);
         let page = render(&ledger, &[("version", "0.1.0")]);
@@ -204,7 +208,7 @@ mod tests {
             &format!(r#"whodunit_phase_seconds_sum{{phase="wait",{name}}} 1.2505"#),
             &format!(r#"whodunit_phase_seconds_count{{phase="wait",{name}}} 1"#),
             &format!(r#"whodunit_upstream_healthy{{{name},endpoint="10.0.0.5:8080"}} 0"#),
-            r#"whodunit_connections{side="upstream",state="idle"} 3"#,
+            r#"whodunit_connections{side="upstream",state="active"} 3"#,
             "whodunit_log_dropped_total 2",
             r#"whodunit_config_reloads_total{result="success"} 1"#,
             r#"whodunit_build_info{version="0.1.0"} 1"#,

@@ -4,17 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::protocols::l4::socket::SocketAddr;
-use whodunit_filters::Set;
 use whodunit_filters::attribution::disclosure::Disclosure;
 use whodunit_filters::attribution::{
-    Attempt, Diagnosis, Exchange, Failure, Fault, Key, Phase, RequestId, Sent, Side,
+    Attempt, Diagnosis, Exchange, Failure, Key, RequestId, Sent, Side, header,
 };
 use whodunit_filters::chain::RouteView;
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
-use whodunit_filters::units::Span;
 
 use crate::arrival::ClientFacts;
+use crate::lane::Lane;
 use crate::reply::AskedFor;
 use crate::settings::{Books, Settings};
 
@@ -45,6 +44,10 @@ pub(crate) struct Case {
     /// The status that the service itself chose for a refusal.
     pub(crate) chosen: Option<u16>,
     pub(crate) verdict: Option<Box<Diagnosis>>,
+    /// The attempt under way.
+    pub(crate) lane: Option<Lane>,
+    /// The age of the name server's answer that was used.
+    pub(crate) answer_age: Option<Duration>,
     /// The service was asked for an endpoint: from here on Pingora closes the client's connection
     /// after a failure.
     pub(crate) selecting: bool,
@@ -78,6 +81,8 @@ impl Case {
             asked: None,
             chosen: None,
             verdict: None,
+            lane: None,
+            answer_age: None,
             selecting: false,
             request_sent: false,
             send_began: None,
@@ -109,9 +114,12 @@ impl Case {
         }
     }
 
-    /// Counts the request.
+    /// Counts the request and how long its phases took.
     pub(crate) fn count(&self, listener: &SocketAddr, status: u16) {
         let ledger = &self.books.ledger;
+        if let Some(upstream) = &self.exchange.upstream {
+            self.books.counters.timed(ledger, upstream, &self.exchange.times);
+        }
         let route = self.exchange.route.as_ref();
         let name = || self.settings.listeners.name(listener);
         match listener {
@@ -126,6 +134,7 @@ impl Case {
 
     /// Another attempt begins: nothing of it was sent, nothing came.
     pub(crate) fn begin_attempt(&mut self, attempt: Attempt) {
+        self.lane = Some(Lane::new(&self.books.ledger, &attempt.next_hop));
         self.exchange.attempt(attempt);
         self.exchange.upstream_status = None;
         self.request_sent = false;
@@ -169,8 +178,34 @@ impl Case {
         let now = Instant::now();
         self.answered_at = Some(now);
         self.exchange.upstream_status = Some(status);
+        let connection = self.exchange.last_attempt().and_then(|attempt| attempt.connection);
+        if let Some(lane) = &self.lane {
+            lane.answered(connection.map_or(Duration::ZERO, |connection| connection.idle));
+        }
         let since = self.sent_at.or(self.send_began);
         self.exchange.times.wait = since.map(|since| now - since);
+    }
+
+    /// Whether the attempt runs over a connection that carried requests before.
+    pub(crate) fn reused(&self) -> bool {
+        let connection = self.exchange.last_attempt().and_then(|attempt| attempt.connection);
+        connection.is_some_and(|connection| connection.reused)
+    }
+
+    /// What a trusted hop says: the first of its members with an `error` names the failing link.
+    pub(crate) fn believe(&mut self) {
+        let Some(received) =
+            self.exchange.received.as_deref().filter(|_| self.exchange.trusted_hop)
+        else {
+            return;
+        };
+        let Ok(received) = header::read(received) else { return };
+        let Some(observer) = received.members.iter().find(|m| m.text("error").is_some()) else {
+            return;
+        };
+        let cause = observer.text("cause").or_else(|| observer.text("error")).unwrap_or_default();
+        self.exchange.inner.set(Key::InnerNode, observer.name.clone());
+        self.exchange.inner.set(Key::InnerCause, cause.to_owned());
     }
 
     /// How long the origin has been at work on this request.
@@ -187,64 +222,6 @@ impl Case {
             attempt.fail(failure);
         } else {
             self.exchange.fail(failure);
-        }
-    }
-
-    /// Adds to a failure what only the exchange knows: the limit that ran out, how much had come,
-    /// what the neighbours did meanwhile.
-    fn add_circumstances(&mut self, failure: &mut Failure) {
-        match (failure.side, failure.phase, failure.fault) {
-            (Side::Origin, Phase::Connect, Fault::TimedOut) => {
-                self.limit(failure, |timeouts| &timeouts.connect);
-                self.ask_the_neighbours(failure);
-            }
-            (Side::Origin, Phase::Tls, Fault::TimedOut) => self.limit(failure, |t| &t.tls),
-            (Side::Origin, Phase::Send, Fault::TimedOut) => self.limit(failure, |t| &t.write),
-            (Side::Origin, _, Fault::TimedOut | Fault::Stalled) => {
-                self.limit(failure, |t| &t.read);
-            }
-            (Side::Client, Phase::Respond, Fault::TimedOut) => self.limit(failure, |t| &t.write),
-            (Side::Client, _, Fault::TimedOut) => self.limit(failure, |t| &t.request_body),
-            (Side::Client, _, Fault::Closed | Fault::Reset) => {
-                failure.evidence.set_if_absent(Key::WaitedMs, self.exchange.started.elapsed());
-                failure.evidence.set_if_absent(Key::During, failure.phase.as_str());
-            }
-            _ => {}
-        }
-        if failure.phase == Phase::Receive && failure.side == Side::Origin {
-            failure.evidence.set_if_absent(Key::Received, self.downloaded);
-            if let Some(expected) = self.expected {
-                failure.evidence.set_if_absent(Key::Expected, expected);
-                failure.evidence.set_if_absent(Key::Framing, "content-length");
-            } else if self.chunked {
-                failure.evidence.set_if_absent(Key::Framing, "chunked");
-            }
-        }
-        if failure.phase == Phase::Wait && failure.fault == Fault::Closed {
-            failure.evidence.set_if_absent(Key::WaitedMs, self.at_work());
-        }
-        if matches!(failure.phase, Phase::Request | Phase::Send) {
-            let body = self.client.as_ref().map_or(self.uploaded, |client| client.body());
-            failure.evidence.set_if_absent(Key::BytesSoFar, body);
-        }
-    }
-
-    fn limit(&self, failure: &mut Failure, which: impl Fn(&TimeoutsInForce) -> &Set<Span>) {
-        let limit = which(&self.timeouts);
-        failure.evidence.set_if_absent(Key::LimitMs, limit.value.0);
-        failure.evidence.set_if_absent(Key::Setting, limit.place.clone());
-    }
-
-    /// What other connections to the same endpoint met with while this one waited.
-    fn ask_the_neighbours(&self, failure: &mut Failure) {
-        let Some(attempt) = self.exchange.last_attempt() else { return };
-        let neighbour = self.books.ledger.neighbour(&attempt.next_hop);
-        let meanwhile = neighbour.accepted_since(attempt.started);
-        if meanwhile > 0 {
-            failure.evidence.set(Key::AcceptedMeanwhile, meanwhile);
-        }
-        if let Some(at) = neighbour.last_accepted() {
-            failure.evidence.set(Key::LastSuccessMs, at.elapsed());
         }
     }
 }

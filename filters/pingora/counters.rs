@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use whodunit_filters::attribution::Ledger;
-use whodunit_filters::attribution::ledger::Requests;
+use whodunit_filters::attribution::exchange::Times;
+use whodunit_filters::attribution::ledger::{Requests, Upstream};
 
 /// The most pairs that are held; beyond it (after very many reloads) all are looked up anew.
 const MOST: usize = 4096;
@@ -16,7 +17,13 @@ type Pair = (SocketAddr, usize);
 /// The counters that were asked for, by listener and route. A route is known by where its name
 /// lies; the name is held, so that no other can come to lie there.
 #[derive(Default)]
-pub(crate) struct Counters(RwLock<HashMap<Pair, Held>>);
+pub(crate) struct Counters {
+    requests: RwLock<HashMap<Pair, Held>>,
+    upstreams: RwLock<HashMap<usize, Named>>,
+}
+
+/// An upstream's name and its counters.
+type Named = (Arc<str>, Arc<Upstream>);
 
 /// A route's name, if there is a route, and the counter.
 type Held = (Option<Arc<str>>, Arc<Requests>);
@@ -33,17 +40,35 @@ impl Counters {
     ) {
         let place = route.map_or(0, |route| Arc::as_ptr(route).cast::<u8>() as usize);
         let pair = (listener, place);
-        if let Some((_, counter)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&pair)
+        if let Some((_, counter)) =
+            self.requests.read().unwrap_or_else(PoisonError::into_inner).get(&pair)
         {
             return counter.count(status);
         }
         let counter = ledger.requests(&label(), route.map_or("", |route| &**route));
         counter.count(status);
-        let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.requests.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
             all.clear();
         }
         all.insert(pair, (route.cloned(), counter));
+    }
+
+    /// Notes how long the phases of a request to this upstream took.
+    pub(crate) fn timed(&self, ledger: &Ledger, upstream: &Arc<str>, times: &Times) {
+        let place = Arc::as_ptr(upstream).cast::<u8>() as usize;
+        let known = self.upstreams.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, histograms)) = known.get(&place) {
+            return histograms.timed(times);
+        }
+        drop(known);
+        let histograms = ledger.upstream(upstream);
+        histograms.timed(times);
+        let mut all = self.upstreams.write().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            all.clear();
+        }
+        all.insert(place, (upstream.clone(), histograms));
     }
 }
 

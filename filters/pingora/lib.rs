@@ -48,6 +48,7 @@
 
 mod arrival;
 mod attributed;
+mod circumstances;
 mod connections;
 mod context;
 mod counters;
@@ -56,6 +57,7 @@ mod edit;
 mod gate;
 mod guard;
 mod ingress;
+mod lane;
 mod linger;
 mod listeners;
 mod note;

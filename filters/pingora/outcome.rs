@@ -100,6 +100,7 @@ pub(crate) fn finished(
     if let Some(fd) = case.fd {
         connections.release(fd);
     }
+    case.lane = None;
     case.listener = session.server_addr().cloned();
     let exchange = &mut case.exchange;
     exchange.times.total = Some(exchange.started.elapsed());

@@ -14,7 +14,6 @@ use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType, Result};
 use whodunit_filters::attribution::cause::client::CLIENT_REQUEST_MALFORMED;
 use whodunit_filters::attribution::cause::proxy::DENIED_BY_POLICY;
-use whodunit_filters::attribution::cause::send::KEEPALIVE_RACE;
 use whodunit_filters::attribution::{
     Attempt, Connection, Failure, Fault, Key, NextHop, Phase, RequestId, Sent, Side,
 };
@@ -112,7 +111,7 @@ fn next_hop(address: &SocketAddr) -> NextHop {
 pub(crate) fn not_connected(case: &mut Case, error: &Error) {
     let moment = Moment::of(&case.exchange, true, false);
     case.fail(observe::failure(error, moment));
-    judge_endpoint(case);
+    case.judge_endpoint();
 }
 
 /// There is a connection.
@@ -135,8 +134,8 @@ pub(crate) fn connected(
     let Some(attempt) = case.exchange.last_attempt_mut() else { return };
     let age = established.elapsed().unwrap_or(Duration::ZERO);
     attempt.connection = Some(Connection { reused, age, idle, requests });
-    if !reused {
-        case.books.ledger.neighbour(&attempt.next_hop).accepted(Instant::now());
+    if let Some(lane) = &mut case.lane {
+        lane.connected(reused);
     }
 }
 
@@ -191,6 +190,7 @@ pub(crate) fn answered(
     case.chunked = headers.contains_key(names::TRANSFER_ENCODING);
     if status.is_server_error() {
         case.exchange.received = view::joined(headers, &crate::reply::PROXY_STATUS);
+        case.believe();
     }
     let view = ResponseView { status, headers, method: &session.req_header().method };
     match case.settings.chain.response(&view, &case.route()).denied() {
@@ -224,21 +224,7 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
     let failed_at_origin = failure.side == Side::Origin;
     case.fail(failure);
     if failed_at_origin {
-        judge_endpoint(case);
-    }
-}
-
-/// What a failed attempt says of its endpoint, for the requests that go there next.
-fn judge_endpoint(case: &Case) {
-    let exchange = &case.exchange;
-    let Some(attempt) = exchange.last_attempt() else { return };
-    let Some(verdict) = exchange.verdict_on(attempt) else { return };
-    let neighbour = case.books.ledger.neighbour(&attempt.next_hop);
-    neighbour.failed(Instant::now(), verdict);
-    if verdict == &KEEPALIVE_RACE
-        && let Some(connection) = attempt.connection
-    {
-        neighbour.closed_after(connection.idle);
+        case.judge_endpoint();
     }
 }
 
@@ -306,6 +292,9 @@ fn read_note(session: &mut Session, case: &mut Case) {
     }
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);
+    }
+    if let Some(age) = note.answer_age.take() {
+        case.answer_age = Some(age);
     }
 }
 

@@ -1,0 +1,110 @@
+//! What only the exchange knows of a failure: the limit that ran out, how much had come, what the
+//! neighbours did meanwhile.
+
+use std::time::Instant;
+
+use whodunit_filters::Set;
+use whodunit_filters::attribution::cause::send::KEEPALIVE_RACE;
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+use whodunit_filters::timeouts::TimeoutsInForce;
+use whodunit_filters::units::Span;
+
+use crate::context::Case;
+
+impl Case {
+    /// What a failed attempt says of its endpoint, for the requests that go there next.
+    pub(crate) fn judge_endpoint(&self) {
+        let (Some(lane), Some(attempt)) = (&self.lane, self.exchange.last_attempt()) else {
+            return;
+        };
+        let Some(verdict) = self.exchange.verdict_on(attempt) else { return };
+        lane.neighbour().failed(Instant::now(), verdict);
+        if verdict == &KEEPALIVE_RACE
+            && let Some(connection) = attempt.connection
+        {
+            lane.neighbour().closed_after(connection.idle);
+        }
+    }
+
+    /// Adds them to a failure.
+    pub(crate) fn add_circumstances(&mut self, failure: &mut Failure) {
+        self.stop_the_clock(failure.phase);
+        if let Some(age) = self.answer_age.filter(|_| failure.phase == Phase::Connect) {
+            failure.evidence.set_if_absent(Key::AnswerAgeMs, age);
+        }
+        match (failure.side, failure.phase, failure.fault) {
+            (Side::Origin, Phase::Send | Phase::Wait, Fault::Closed | Fault::Reset) => {
+                failure.evidence.set_if_absent(Key::WaitedMs, self.at_work());
+                let learned = self.lane.as_ref().and_then(|lane| lane.neighbour().idle_timeout());
+                if let Some(timeout) = learned.filter(|_| self.reused()) {
+                    failure.evidence.set_if_absent(Key::OriginIdleMs, timeout);
+                }
+            }
+            (Side::Origin, Phase::Connect, Fault::TimedOut) => {
+                self.limit(failure, |timeouts| &timeouts.connect);
+                self.ask_the_neighbours(failure);
+            }
+            (Side::Origin, Phase::Tls, Fault::TimedOut) => self.limit(failure, |t| &t.tls),
+            (Side::Origin, Phase::Send, Fault::TimedOut) => self.limit(failure, |t| &t.write),
+            (Side::Origin, _, Fault::TimedOut | Fault::Stalled) => {
+                self.limit(failure, |t| &t.read);
+            }
+            (Side::Client, Phase::Respond, Fault::TimedOut) => self.limit(failure, |t| &t.write),
+            (Side::Client, _, Fault::TimedOut) => self.limit(failure, |t| &t.request_body),
+            (Side::Client, _, Fault::Closed | Fault::Reset) => {
+                failure.evidence.set_if_absent(Key::WaitedMs, self.exchange.started.elapsed());
+                failure.evidence.set_if_absent(Key::During, failure.phase.as_str());
+            }
+            _ => {}
+        }
+        if failure.phase == Phase::Receive && failure.side == Side::Origin {
+            failure.evidence.set_if_absent(Key::Received, self.downloaded);
+            if let Some(expected) = self.expected {
+                failure.evidence.set_if_absent(Key::Expected, expected);
+                failure.evidence.set_if_absent(Key::Framing, "content-length");
+            } else if self.chunked {
+                failure.evidence.set_if_absent(Key::Framing, "chunked");
+            }
+        }
+        if matches!(failure.phase, Phase::Request | Phase::Send) {
+            let body = self.client.as_ref().map_or(self.uploaded, |client| client.body());
+            failure.evidence.set_if_absent(Key::BytesSoFar, body);
+        }
+    }
+
+    /// The phase that a failure ends took until now.
+    fn stop_the_clock(&mut self, phase: Phase) {
+        let attempt = self.exchange.last_attempt().map(|attempt| attempt.started.elapsed());
+        let times = &mut self.exchange.times;
+        match phase {
+            Phase::Connect => times.connect = attempt,
+            Phase::Tls => times.tls = attempt,
+            Phase::Send => times.send = self.send_began.map(|began| began.elapsed()),
+            Phase::Wait if self.answered_at.is_none() => {
+                times.wait = self.sent_at.or(self.send_began).map(|since| since.elapsed());
+            }
+            _ => {}
+        }
+    }
+
+    fn limit(&self, failure: &mut Failure, which: impl Fn(&TimeoutsInForce) -> &Set<Span>) {
+        let limit = which(&self.timeouts);
+        failure.evidence.set_if_absent(Key::LimitMs, limit.value.0);
+        failure.evidence.set_if_absent(Key::Setting, limit.place.clone());
+    }
+
+    /// What other connections to the same endpoint met with while this one waited.
+    fn ask_the_neighbours(&self, failure: &mut Failure) {
+        let (Some(lane), Some(attempt)) = (&self.lane, self.exchange.last_attempt()) else {
+            return;
+        };
+        let neighbour = lane.neighbour();
+        let meanwhile = neighbour.accepted_since(attempt.started);
+        if meanwhile > 0 {
+            failure.evidence.set(Key::AcceptedMeanwhile, meanwhile);
+        }
+        if let Some(at) = neighbour.last_accepted() {
+            failure.evidence.set(Key::LastSuccessMs, at.elapsed());
+        }
+    }
+}
