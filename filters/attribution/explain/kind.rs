@@ -22,6 +22,7 @@ const TRAILER: &str =
     "Make the answer's trailer smaller at the origin, or raise that proxy's limit.";
 const WAY: &str = "Check that the origin is up and reachable from that proxy, and that no firewall is in between.";
 
+#[allow(clippy::too_many_lines, reason = "it is a table")]
 pub(super) const fn of(error: ErrorType) -> Kind {
     use ErrorType as E;
     use Party::{Client, Network, Origin, Proxy};

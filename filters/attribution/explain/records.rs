@@ -14,7 +14,7 @@ const SHOWN: usize = 10;
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(super) struct Records {
     /// Lines that are records.
-    pub(super) records: usize,
+    pub(super) all: usize,
     /// Those of them that tell of a failure.
     pub(super) failures: usize,
     /// Lines that are none.
@@ -75,7 +75,7 @@ pub(super) fn read(text: &str) -> Option<Records> {
     if records.told.len() > SHOWN {
         records.told.clear();
     }
-    (records.records > 0).then_some(records)
+    (records.all > 0).then_some(records)
 }
 
 impl Records {
@@ -88,7 +88,7 @@ impl Records {
             self.others += 1;
             return;
         };
-        self.records += 1;
+        self.all += 1;
         let Some(told) = told else { return };
         self.failures += 1;
         if self.told.len() <= SHOWN {
@@ -145,7 +145,7 @@ impl Told {
                     .and_then(|attempts| i64::try_from(attempts.len()).ok())
                     .filter(|attempts| *attempts > 1),
                 says,
-                who: accused.map(party).unwrap_or("not said").to_owned(),
+                who: accused.map_or("not said", party).to_owned(),
                 details: None,
                 remedy: text("remedy")
                     .or_else(|| text("what_you_should_do"))

@@ -109,8 +109,7 @@ fn chain(out: &mut String, chain: &Chain) {
     }
     line(out, format_args!("{} hops answered, from the origin to the client:", chain.hops.len()));
     for (n, hop) in chain.hops.iter().enumerate() {
-        out.push('\n');
-        out.push_str(&format!("{}. ", n + 1));
+        write!(out, "\n{}. ", n + 1).expect("a String takes all");
         self::hop(out, hop);
     }
 }
@@ -220,7 +219,7 @@ fn records(out: &mut String, records: &Records) {
         1 => " (one other line is left out)".to_owned(),
         others => format!(" ({others} other lines are left out)"),
     };
-    let Records { records: all, failures, .. } = records;
+    let Records { all, failures, .. } = records;
     match (all, failures) {
         (1, 1) => {}
         (_, 0) => line(out, format_args!("{all} records, none of a failure{others}.")),
