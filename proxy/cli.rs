@@ -28,10 +28,10 @@ use crate::server::MISCONFIGURED;
     about,
     max_term_width = 100,
     after_help = "To begin with:
-  whodunit demo                                    one failure after another, and what is said of each
-  whodunit run --upstream http://127.0.0.1:3000    a proxy in front of a service
+  whodunit demo                                    watch it, one failure after another
+  whodunit run --upstream http://127.0.0.1:3000    put it in front of a service
 
-Exit codes: 0 fine, 1 the thing examined is unwell, 2 usage or configuration error, 70 internal error."
+Exit codes: 0 fine, 1 the thing examined is unwell, 2 usage or configuration error, 70 internal."
 )]
 pub struct Cli {
     #[command(subcommand)]

@@ -65,7 +65,8 @@ impl Demo {
             Ok(stage) => stage,
             Err(why) => {
                 notice::say(&why);
-                return Ok(End::Misused);
+                // With any free port to choose from, it is not the user's mistake.
+                return Ok(if port == 0 { End::Internal } else { End::Misused });
             }
         };
         put(&transcript::opening(&stage))?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::kind;
 use super::tidy;
-use crate::attribution::cause::{self, Cause};
+use crate::attribution::cause::{self, Again, Cause};
 use crate::attribution::evidence::{Certainty, Party, Phase, Sent};
 use crate::attribution::header::{Member, Param};
 use crate::attribution::key::Key;
@@ -29,6 +29,9 @@ pub(super) struct Account {
     pub(super) details: Option<String>,
     /// What to do next.
     pub(super) remedy: String,
+    /// Whether it is of use to send the request again, where that does no harm.
+    #[serde(skip)]
+    pub(super) worth_repeating: bool,
     #[serde(rename = "ref")]
     pub(super) reference: Option<String>,
 }
@@ -44,6 +47,7 @@ impl Account {
             says: row.meaning.to_owned(),
             who: party(row.party).to_owned(),
             remedy: remedy(row, &|_| None),
+            worth_repeating: row.again != Again::Never,
             ..Self::default()
         }
     }
@@ -106,6 +110,7 @@ impl Account {
         Self {
             says: wording::filled(row.says, &fact).unwrap_or_else(|| row.meaning.to_owned()),
             remedy: remedy(row, &fact),
+            worth_repeating: row.again != Again::Never,
             party: Some(row.party),
             ..Self::default()
         }
@@ -196,7 +201,7 @@ pub(super) const fn party(party: Party) -> &'static str {
     match party {
         Party::Client => "the client",
         Party::Network => "the network between that proxy and the origin",
-        Party::Proxy => "that proxy itself: its configuration, its limits or its state",
+        Party::Proxy => "that proxy (its configuration, its limits or its state)",
         Party::NextHop => "another proxy behind that one",
         Party::Origin => "the origin",
     }

@@ -147,6 +147,7 @@ impl Told {
                 says,
                 who: accused.map_or("not said", party).to_owned(),
                 details: None,
+                worth_repeating: general.worth_repeating,
                 remedy: text("remedy")
                     .or_else(|| text("what_you_should_do"))
                     .unwrap_or(general.remedy),

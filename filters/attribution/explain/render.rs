@@ -166,7 +166,10 @@ fn facts(out: &mut String, account: &Account) {
         fact(out, "Details", details);
     }
     if let Some(sent) = account.sent {
-        fact(out, "Request", self::sent(sent));
+        // Where it helps to send it again, it is good to know that it may be.
+        let again = account.worth_repeating && sent == Sent::None;
+        let so = if again { ", so sending it again does no harm" } else { "" };
+        fact(out, "Request", &format!("{}{so}", self::sent(sent)));
     }
     if let Some(attempts) = account.attempts {
         fact(out, "Attempts", &attempts.to_string());
@@ -177,8 +180,26 @@ fn facts(out: &mut String, account: &Account) {
     }
 }
 
+/// Columns of a line, and of the labels.
+const WIDTH: usize = 100;
+const MARGIN: usize = 18;
+
 fn fact(out: &mut String, label: &str, value: &str) {
-    line(out, format_args!("   {:<15}{value}", format!("{label}:")));
+    write!(out, "   {:<15}", format!("{label}:")).expect("a String takes all");
+    let mut column = MARGIN;
+    for (n, word) in value.split(' ').enumerate() {
+        let length = word.chars().count();
+        if n > 0 && column + 1 + length > WIDTH {
+            write!(out, "\n{:MARGIN$}", "").expect("a String takes all");
+            column = MARGIN;
+        } else if n > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += length;
+    }
+    out.push('\n');
 }
 
 const fn during(phase: Phase) -> &'static str {
@@ -206,7 +227,7 @@ const fn sure(certainty: Certainty) -> &'static str {
 
 const fn sent(sent: Sent) -> &'static str {
     match sent {
-        Sent::None => "none of it reached the origin, so sending it again does no harm",
+        Sent::None => "none of it reached the origin",
         Sent::Partial => "a part of it was sent to the origin",
         Sent::Full => "all of it was sent to the origin, which may have acted on it",
         Sent::Acked => "the origin's machine received all of it, and may have acted on it",

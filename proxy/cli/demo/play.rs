@@ -29,12 +29,14 @@ pub(super) enum Said {
 }
 
 impl Outcome {
-    /// The cause that was named.
+    /// The cause that was named: of several hops, by the first that tells of an error.
     pub(super) fn cause(&self) -> Option<String> {
         match &self.said {
             Said::Nothing => None,
             Said::Header(field) => {
-                header::read(field).ok()?.members.last()?.text("cause").map(str::to_owned)
+                let members = header::read(field).ok()?.members;
+                let observer = members.iter().find(|member| member.text("error").is_some());
+                observer.or(members.last())?.text("cause").map(str::to_owned)
             }
             Said::Log(line) => {
                 let record: Json = serde_json::from_str(line).ok()?;

@@ -1,5 +1,6 @@
 //! What the demo is played on: an origin that fails, and a real proxy before it.
 
+use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{ExitStatus, Stdio};
@@ -106,7 +107,7 @@ fn configuration(
     upstreams: &[(&str, &str, String)],
 ) -> String {
     let mut yaml = format!(
-        "node: demo\n\
+        "node: edge-1.demo\n\
          listeners: [ {{ address: \"127.0.0.1:{port}\" }} ]\n\
          admin: {{ address: \"127.0.0.1:0\" }}\n\
          timeouts: {{ connect: 1s, request_header: 1500ms, read: 1500ms }}\n\
@@ -116,12 +117,13 @@ fn configuration(
          routes:\n"
     );
     for (name, path, _) in upstreams {
-        yaml +=
-            &format!("  - {{ name: \"{path}\", match: {{ path: {path} }}, upstream: {name} }}\n");
+        let route = path.trim_matches('/').replace('/', "-");
+        writeln!(yaml, "  - {{ name: {route}, match: {{ path: {path} }}, upstream: {name} }}")
+            .expect("a String takes all");
     }
     yaml += "upstreams:\n";
     for (name, _, address) in upstreams.iter().filter(|(.., address)| !address.is_empty()) {
-        yaml += &format!("  {name}: {{ endpoints: [ \"{address}\" ] }}\n");
+        writeln!(yaml, "  {name}: {{ endpoints: [ \"{address}\" ] }}").expect("a String takes all");
     }
     yaml
 }
