@@ -9,6 +9,7 @@ pub mod diagnosis;
 pub mod disclosure;
 pub mod evidence;
 pub mod exchange;
+pub mod explain;
 pub mod header;
 pub mod id;
 pub mod key;

@@ -101,7 +101,7 @@ fn secured(name: &str, section: &TlsSection) -> Result<Tls, String> {
         client_cert: section.client_cert.clone(),
         client_key: section.client_key.clone(),
     })
-    .map_err(|(setting, problem)| format!("`upstreams.{name}.tls.{setting}`: {problem}"))
+    .map_err(|(setting, problem)| format!("`upstreams.{name}.{setting}`: {problem}"))
 }
 
 /// The settings for attribution.

@@ -2,6 +2,7 @@
 
 mod apart;
 mod causes;
+mod commands;
 mod forwarding;
 mod limits;
 mod loops;

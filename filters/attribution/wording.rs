@@ -66,7 +66,19 @@ pub(crate) fn known(name: &str) -> bool {
 }
 
 fn fill(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> String {
+    weave(template, fact).0
+}
+
+/// The template with these facts; `None` when one that it cannot do without is missing.
+pub(crate) fn filled(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+    let (text, whole) = weave(template, fact);
+    whole.then_some(text)
+}
+
+/// The filled template, and whether no fact was missing outside the parts that may be left out.
+fn weave(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> (String, bool) {
     let mut out = String::with_capacity(template.len() * 2);
+    let mut whole = true;
     let mut rest = template;
     while let Some(open) = rest.find(['[', '{']) {
         out.push_str(&rest[..open]);
@@ -81,6 +93,7 @@ fn fill(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> String {
             Ok(text) => out.push_str(&text),
             Err(_) if optional => {}
             Err(name) => {
+                whole = false;
                 out.push_str("an unknown ");
                 out.push_str(&name.replace('_', " "));
             }
@@ -88,7 +101,7 @@ fn fill(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> String {
         rest = after;
     }
     out.push_str(rest);
-    out
+    (out, whole)
 }
 
 /// Replaces every `{name}`; fails with the name that there is no fact for.
@@ -119,6 +132,8 @@ mod tests {
             "Got all 9 bytes, over an unknown limit."
         );
         assert_eq!(fill("plain", &fact), "plain");
+        assert_eq!(filled("Got {size}[ of {limit}].", &fact).as_deref(), Some("Got 9 bytes."));
+        assert_eq!(filled("Got {limit}.", &fact), None);
     }
 
     #[test]

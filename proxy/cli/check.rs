@@ -1,0 +1,91 @@
+//! `whodunit check`: tells everything that is wrong with a configuration.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value as Json, json};
+use whodunit_conf::Problems;
+
+use super::End;
+use super::output::put;
+use crate::plan::Plan;
+use crate::upstream::own::Listeners;
+
+/// Check a configuration, and list all that is wrong with it.
+///
+/// Each problem comes with its place, the line in question and a suggestion. Files that the
+/// configuration names are read as well; no socket is bound and no name is looked up.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  whodunit check --config /etc/whodunit.yaml
+  whodunit check --config whodunit.yaml --json | jq .problems
+
+Problems go to standard error; with --json they go to standard output as one object:
+  { \"good\": false, \"file\": …, \"problems\": [ { \"severity\", \"setting\", \"message\", \"help\", \"file\",
+    \"line\", \"column\", \"end_line\", \"end_column\" }, … ] }
+Exit codes: 0 it can be used (there may be warnings), 2 it cannot, 70 internal error.")]
+pub(super) struct Check {
+    /// The configuration file (YAML)
+    #[arg(long, short, value_name = "FILE")]
+    config: PathBuf,
+    /// Print one JSON object instead
+    #[arg(long)]
+    json: bool,
+}
+
+impl Check {
+    pub(super) fn main(self) -> io::Result<End> {
+        let (problems, unusable, good) = match whodunit_conf::load(&self.config) {
+            Ok((checked, _)) => {
+                let unusable = Plan::of(&checked, Listeners::default()).err();
+                let good = unusable.is_none();
+                (checked.warnings, unusable, good)
+            }
+            Err(problems) => (problems, None, false),
+        };
+        if self.json {
+            let problems = object(&problems, unusable.as_deref(), good);
+            put(&format!("{problems:#}\n"))?;
+        } else {
+            tell(&problems, unusable.as_deref());
+            if good {
+                put(&format!("{} is good\n", self.config.display()))?;
+            }
+        }
+        Ok(if good { End::Fine } else { End::Misused })
+    }
+}
+
+fn tell(problems: &Problems, unusable: Option<&str>) {
+    let mut err = io::stderr().lock();
+    let colour = err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
+    let mut told = String::new();
+    if !problems.is_empty() {
+        told.extend([&problems.render(colour), "\n"]);
+    }
+    if let Some(unusable) = unusable {
+        told.extend(["error: ", unusable, "\n"]);
+    }
+    // A standard error that is closed is nobody's to tell.
+    let _ = err.write_all(told.as_bytes());
+}
+
+fn object(problems: &Problems, unusable: Option<&str>, good: bool) -> Json {
+    let mut list = problems.json();
+    if let (Some(list), Some(unusable)) = (list.as_array_mut(), unusable) {
+        let setting = unusable.strip_prefix('`').and_then(|rest| rest.split('`').next());
+        list.push(json!({
+            "severity": "error",
+            "setting": setting.unwrap_or_default(),
+            "message": unusable,
+            "help": null,
+            "file": problems.file(),
+            "line": null,
+            "column": null,
+            "end_line": null,
+            "end_column": null,
+        }));
+    }
+    json!({ "good": good, "file": problems.file(), "problems": list })
+}
