@@ -7,7 +7,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 .NOTPARALLEL:
-.PHONY: help demo build test fmt lint docs deny shape tests doctests setup setup-test
+.PHONY: help demo build bench test fmt lint docs deny shape tests doctests setup setup-test
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ demo: setup ## Watch a proxy name who broke each of its requests
 
 build: setup ## Build the release binary, target/release/whodunit
 	$(CARGO) build --locked --release
+
+bench: setup ## Measure what attribution costs, part by part
+	$(CARGO) bench --locked --bench attribution
 
 test: setup-test fmt lint docs deny shape tests doctests ## Run every check and every test
 	@echo "make test: all passed"

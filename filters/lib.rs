@@ -14,7 +14,7 @@ pub mod limits;
 pub mod loops;
 pub mod methods;
 pub mod network;
-mod node;
+pub mod node;
 pub mod secret;
 pub mod timeouts;
 pub mod trust;

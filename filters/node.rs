@@ -13,7 +13,7 @@ pub(crate) const fn is_token(byte: u8) -> bool {
 
 /// `node` as a host with or without a port, or a pseudonym (RFC 9110 section 7.6.3, RFC 8586
 /// section 2): a byte that may not stand there becomes `-`.
-pub(crate) fn identifier(node: &str) -> String {
+pub fn identifier(node: &str) -> String {
     let node = &node.as_bytes()[..node.len().min(MAX)];
     let (host, port) = match node.iter().rposition(|byte| *byte == b':') {
         Some(colon) if is_port(&node[colon + 1..]) => node.split_at(colon),

@@ -124,3 +124,24 @@ fn a_common_library_gets_what_the_origin_sends() {
     assert_eq!((status, body.as_slice()), (200, &b"abc"[..]));
     assert_eq!(fields.text("x-mine").as_deref(), Some("yes"));
 }
+
+/// RFC 9110 section 7.6.2: whoever is asked for with no forwards left answers by itself.
+#[test]
+fn a_question_about_this_very_node_ends_here() {
+    let origin = Origin::answering(OK);
+    let proxy = Settings::to(&origin).start();
+    let ask = |left: &str| {
+        let mut client = proxy.connect();
+        client.send(format!(
+            "OPTIONS / HTTP/1.1\r\nHost: app.test\r\nMax-Forwards: {left}\r\n\r\n"
+        ));
+        client.receive("OPTIONS").expect("an answer")
+    };
+    let here = ask("0");
+    assert_eq!(here.status, 204);
+    assert_eq!(here.fields.text("via").as_deref(), Some("1.1 edge.test"));
+    assert!(here.fields.text("allow").is_some_and(|allow| allow.contains("OPTIONS")));
+    assert!(origin.requests().is_empty());
+    assert_eq!(ask("2").status, 200);
+    assert_eq!(origin.requests()[0].fields.text("max-forwards").as_deref(), Some("1"));
+}

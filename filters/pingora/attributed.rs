@@ -29,7 +29,7 @@ use crate::context::{Case, Context};
 use crate::door::Door;
 use crate::note::NoteBuilder;
 use crate::settings::{Books, Live};
-use crate::{guard, outcome, steps};
+use crate::{guard, outcome, reply, steps};
 
 /// A service whose failures are attributed: every 5xx, made or passed on, says in its
 /// `Proxy-Status` field, its body, one record and one counter who failed and why.
@@ -110,6 +110,11 @@ where
             return Ok(true);
         }
         steps::judge_request(session, &mut ctx.case)?;
+        if steps::ends_here(session, &ctx.case) {
+            ctx.case.exchange.generated = true;
+            reply::describe(session, &ctx.case.settings.node).await?;
+            return Ok(true);
+        }
         Ok(false)
     }
 

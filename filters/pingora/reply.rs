@@ -12,6 +12,7 @@ use pingora::proxy::Session;
 use whodunit_filters::attribution::page::{self, Grpc};
 use whodunit_filters::attribution::{Diagnosis, header};
 use whodunit_filters::methods;
+use whodunit_filters::node::identifier;
 
 use crate::context::Case;
 
@@ -152,6 +153,16 @@ fn put_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {
     out.put_slice(b": ");
     out.put_slice(value.as_bytes());
     out.put_slice(b"\r\n");
+}
+
+/// Answers a request that asks this very node what it can do: its methods, and by which name it
+/// goes.
+pub(crate) async fn describe(session: &mut Session, node: &str) -> pingora::Result<()> {
+    let mut response = ResponseHeader::build(StatusCode::NO_CONTENT, Some(3))?;
+    response.insert_header("Date", get_cached_date())?;
+    response.insert_header("Allow", HeaderValue::from_static(methods::ALLOW))?;
+    response.insert_header("Via", value(&format!("1.1 {}", identifier(node))))?;
+    session.as_downstream_mut().write_response_header(Box::new(response)).await
 }
 
 /// Adds our member to an answer that is passed on.

@@ -18,6 +18,7 @@ use whodunit_filters::attribution::{
     Attempt, Connection, Failure, Fault, Key, NextHop, Phase, RequestId, Sent, Side,
 };
 use whodunit_filters::chain::{Filter, ResponseView};
+use whodunit_filters::methods;
 
 use crate::arrival::{Arrival, Left};
 use crate::connections::Connections;
@@ -59,6 +60,11 @@ pub(crate) fn judge_request(session: &mut Session, case: &mut Case) -> Result<()
         None => Ok(()),
         Some(failure) => Err(deny(*failure)),
     }
+}
+
+/// Whether the request is a question about this very node (RFC 9110 section 7.6.2).
+pub(crate) fn ends_here(session: &Session, case: &Case) -> bool {
+    methods::max_forwards(&view::request(session, case)) == Some(0)
 }
 
 /// The service declined to go upstream and wrote no answer.
