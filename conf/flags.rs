@@ -45,17 +45,15 @@ impl Flags {
             root.push(("admin", map(vec![("address", text(admin, address))])));
         }
         let root = map(root);
-        line.problems.extend(walk::check(&root, &line.text));
-        if line.problems.is_empty() {
-            settle(&root, &line.text, "command line")
-        } else {
-            Err(Problems::new("command line", &line.text, line.problems))
-        }
+        let Line { text, mut problems } = line;
+        let root = walk::check(&root, &text, &mut problems);
+        settle(&root, problems, &text, "command line")
     }
 
     fn origin(&self, line: &mut Line) -> Node {
         let mut endpoints = Vec::new();
         let mut first = None;
+        let mut mixed = None;
         for url in &self.upstreams {
             let place = line.flag("--upstream", url);
             let (address, secure) = read(url);
@@ -64,14 +62,20 @@ impl Flags {
                 let problem = Problem::error("upstreams", place.clone(), says)
                     .help("write a configuration file to have both");
                 line.problems.push(problem);
+                mixed = Some(Node { place: place.clone(), kind: Kind::Wrong });
             }
             match address {
                 Ok(address) => endpoints.push(text(&address, place)),
-                Err(says) => line.problems.push(Problem::error("upstreams", place, says)),
+                Err(says) => {
+                    endpoints.push(Node { place: place.clone(), kind: Kind::Wrong });
+                    line.problems.push(Problem::error("upstreams", place, says));
+                }
             }
         }
         let mut entries = vec![("endpoints", list(endpoints))];
-        if first == Some(true) {
+        if let Some(mixed) = mixed {
+            entries.push(("tls", mixed));
+        } else if first == Some(true) {
             entries.push(("tls", map(Vec::new())));
         }
         map(entries)
@@ -123,7 +127,7 @@ fn text(text: &str, place: Place) -> Node {
 
 fn list(items: Vec<Node>) -> Node {
     let place = items.first().map_or(0..0, |item| item.place.clone());
-    Node { place, kind: Kind::List(items.into_iter().map(Rc::new).collect()) }
+    Node { place, kind: Kind::List(items.into_iter().map(Rc::new).enumerate().collect()) }
 }
 
 fn map(entries: Vec<(&str, Node)>) -> Node {
@@ -186,7 +190,20 @@ mod tests {
         let checked = own.check().expect("it is right");
         let target: Target = "localhost:9000".parse().expect("a target");
         assert_eq!(checked.config.upstreams[ORIGIN].endpoints[0].address, target);
-        assert!(flags(&["http://a", "https://b"]).check().is_err());
         assert!(flags(&[]).check().is_err());
+    }
+
+    #[test]
+    fn what_only_follows_from_a_wrong_flag_is_not_told() {
+        for upstreams in [&["http://a:443", "https://b"][..], &["ftp://a"], &["a"]] {
+            let problems = flags(upstreams).check().expect_err("it is wrong");
+            assert_eq!(problems.list().len(), 1, "{problems}");
+        }
+        let mut wrong = flags(&["ftp://app", "localhost:9000", "localhost:9000"]);
+        wrong.listen = Some("127.0.0.1:9000".to_owned());
+        let problems = wrong.check().expect_err("it is wrong");
+        let settings: Vec<_> = problems.list().iter().map(|one| one.setting.as_str()).collect();
+        let [second, third] = ["upstreams.origin.endpoints[1]", "upstreams.origin.endpoints[2]"];
+        assert_eq!(settings, ["upstreams", second, third, third]);
     }
 }

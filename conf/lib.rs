@@ -2,8 +2,9 @@
 //! problem with its file, line, column, the line in question and a suggestion.
 //!
 //! ```text
-//! text ▶ tree (YAML with places) ▶ walk (against the JSON Schema) ▶ serde ▶ resolve (what the
-//!        settings mean together) ▶ Checked { config, resolved, warnings }
+//! text ▶ tree (YAML with places) ▶ walk (against the JSON Schema; what does not fit is told, and
+//!        marked as unusable) ▶ serde (the rest of it) ▶ resolve (what the settings mean together)
+//!      ▶ Checked { config, resolved, warnings }
 //! ```
 //! The settings structs in [`mod@schema`] are the one source of what there is: the JSON Schema is
 //! generated from them, and the walk checks against that schema, so that a key which nothing reads
@@ -70,36 +71,49 @@ pub fn load(path: &Path) -> Result<(Checked, String), Problems> {
 ///
 /// # Errors
 /// Everything that is wrong with it, warnings included, in the order of the text. What the
-/// settings mean together is only looked at once each of them is right by itself.
+/// settings mean together is looked at as far as they can be used; what may only follow from one
+/// that cannot is not told.
 pub fn parse(text: &str, file: &str) -> Result<Checked, Problems> {
     let (tree, mut problems) = tree::read(text);
     let Some(tree) = tree else { return Err(Problems::new(file, text, problems)) };
-    problems.extend(walk::check(&tree, text));
-    if !problems.is_empty() {
-        return Err(Problems::new(file, text, problems));
-    }
-    settle(&tree, text, file)
+    let tree = walk::check(&tree, text, &mut problems);
+    settle(&tree, problems, text, file)
 }
 
-/// Makes settings of a tree that fits the schema.
-fn settle(tree: &Node, text: &str, file: &str) -> Result<Checked, Problems> {
-    let config = Config::read(tree.json()).map_err(|error| {
-        let steps: Vec<Step<'_>> = error
-            .path()
-            .iter()
-            .filter_map(|segment| match segment {
-                Segment::Seq { index } => Some(Step::Index(*index)),
-                Segment::Map { key } => Some(Step::Key(key)),
-                Segment::Enum { .. } | Segment::Unknown => None,
-            })
-            .collect();
-        let setting = error.path().to_string();
-        let says = error.inner().to_string();
-        let problem = Problem::error(setting, tree.value(&steps), says);
-        Problems::new(file, text, vec![problem])
-    })?;
-    let (resolved, problems) = resolve::resolve(&config, tree);
+/// Makes settings of what fits the schema. `problems` are those of the rest.
+fn settle(
+    tree: &Node,
+    mut problems: Vec<Problem>,
+    text: &str,
+    file: &str,
+) -> Result<Checked, Problems> {
+    let config = match Config::read(tree.json()) {
+        Ok(config) => config,
+        Err(error) => {
+            // With parts of it left out, what serde misses was told by the walk.
+            if problems.is_empty() {
+                problems.push(missed(&error, tree));
+            }
+            return Err(Problems::new(file, text, problems));
+        }
+    };
+    let (resolved, more) = resolve::resolve(&config, tree);
+    problems.extend(more);
     let wrong = problems.iter().any(|problem| problem.severity == Severity::Error);
     let problems = Problems::new(file, text, problems);
     if wrong { Err(problems) } else { Ok(Checked { config, resolved, warnings: problems }) }
+}
+
+/// What serde refuses and the schema does not.
+fn missed(error: &serde_path_to_error::Error<serde_json::Error>, tree: &Node) -> Problem {
+    let steps: Vec<Step<'_>> = error
+        .path()
+        .iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Map { key } => Some(Step::Key(key)),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect();
+    Problem::error(tree.named(&steps), tree.value(&steps), error.inner().to_string())
 }

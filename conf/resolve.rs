@@ -35,14 +35,8 @@ pub struct Way {
     pub limits: LimitsInForce,
 }
 
-impl Resolved {
-    /// The route that takes a request. `host` is without a port, `path` as it was sent.
-    #[must_use]
-    pub fn way(&self, host: &str, path: &str) -> Option<&Way> {
-        self.routes.iter().find(|way| way.matches.covers(host, path))
-    }
-}
-
+/// Looks at the settings together. The tree is the checked one that they were made of: it knows what
+/// was left out, so that nothing is told that only follows from that.
 pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) {
     let mut check = Check { config, tree, problems: Vec::new() };
     let own = addresses::check(&mut check);
@@ -71,33 +65,22 @@ impl Check<'_> {
         self.tree.value(path)
     }
 
+    /// Whether a setting's value was written or is rightly the default.
+    fn knows(&self, path: &[Step<'_>]) -> bool {
+        self.tree.holds(path) || self.tree.is_certain(path)
+    }
+
     fn error(&self, path: &[Step<'_>], says: String) -> Problem {
-        Problem::error(named(path), self.at(path), says)
+        Problem::error(self.tree.named(path), self.at(path), says)
     }
 
     fn warning(&self, path: &[Step<'_>], says: String) -> Problem {
-        Problem::warning(named(path), self.at(path), says)
+        Problem::warning(self.tree.named(path), self.at(path), says)
     }
 
     fn push(&mut self, problem: Problem) {
         self.problems.push(problem);
     }
-}
-
-/// A path as it is written in problems.
-fn named(path: &[Step<'_>]) -> String {
-    let mut name = String::new();
-    for step in path {
-        match step {
-            Step::Key(key) if name.is_empty() => name.push_str(key),
-            Step::Key(key) => {
-                name.push('.');
-                name.push_str(key);
-            }
-            Step::Index(index) => name.extend(["[", &index.to_string(), "]"]),
-        }
-    }
-    name
 }
 
 #[cfg(test)]

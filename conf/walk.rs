@@ -1,6 +1,7 @@
-//! Checks a tree against the JSON Schema and collects everything that does not fit, each with its
-//! place. It knows of JSON Schema what the settings structs make use of; a test holds it to that.
+//! Checks a tree against the JSON Schema: collects everything that does not fit, each with its
+//! place, and gives what does. It knows of JSON Schema what the settings structs make use of; a test holds it to that.
 
+mod entries;
 mod expect;
 mod later;
 mod readers;
@@ -28,12 +29,14 @@ struct Rule<'s> {
 /// Nobody mends more than this many problems at a time.
 const ENOUGH: usize = 1000;
 
-/// Everything in a tree that does not fit the schema.
-pub(crate) fn check(root: &Node, text: &str) -> Vec<Problem> {
-    let mut walk = Walk { text, problems: Vec::new() };
+/// Adds everything in a tree that does not fit the schema to the problems, and gives the tree with
+/// that marked as unusable: what is wrong by itself, and what is of no use without it.
+pub(crate) fn check(root: &Node, text: &str, problems: &mut Vec<Problem>) -> Node {
+    let mut walk = Walk { text, problems: std::mem::take(problems) };
     let schema = SCHEMA.as_object().expect("a struct's schema is an object");
-    walk.value(root, Rule { schema, name: "Config" }, "", None);
-    walk.problems
+    let kind = walk.value(root, Rule { schema, name: "Config" }, "", None);
+    *problems = walk.problems;
+    Node { place: root.place.clone(), kind }
 }
 
 struct Walk<'t> {
@@ -77,28 +80,37 @@ impl Walk<'_> {
         self.text.get(node.place.clone()).unwrap_or_default().trim()
     }
 
-    fn value(&mut self, node: &Node, rule: Rule<'_>, path: &str, key: Option<&Key>) {
+    /// Checks a value; gives what can be used of it.
+    fn value(&mut self, node: &Node, rule: Rule<'_>, path: &str, key: Option<&Key>) -> Kind {
         if self.problems.len() >= ENOUGH {
-            return;
+            return Kind::Stray;
         }
+        if !node.is_usable() {
+            return node.kind.clone();
+        }
+        let before = self.problems.len();
         let all = branches(rule);
         let fitting: Vec<_> = all.iter().filter(|rule| takes(rule.schema, node)).copied().collect();
         match fitting[..] {
             [] => self.mismatch(node, &all, path, key),
-            [one] => self.one(node, one, path, key),
+            [one] => return self.one(node, one, path, key),
             _ if fitting.iter().all(|rule| words(*rule).is_some()) => {
                 self.word(node, fitting.iter().filter_map(|rule| words(*rule)).flatten(), path);
             }
             _ => {
                 let attempt = |rule: &Rule<'_>| {
                     let mut walk = Walk { text: self.text, problems: Vec::new() };
-                    walk.one(node, *rule, path, key);
-                    walk.problems
+                    let kind = walk.one(node, *rule, path, key);
+                    (walk.problems, kind)
                 };
-                let best = fitting.iter().map(attempt).min_by_key(Vec::len).unwrap_or_default();
-                self.problems.extend(best);
+                let attempts = fitting.iter().map(attempt);
+                let best = attempts.min_by_key(|(problems, _)| problems.len());
+                let (problems, kind) = best.expect("several fit");
+                self.problems.extend(problems);
+                return kind;
             }
         }
+        if self.problems.len() == before { node.kind.clone() } else { Kind::Wrong }
     }
 
     /// The value is of none of the types that it may have.
@@ -125,34 +137,49 @@ impl Walk<'_> {
         self.problems.push(Problem { help, ..Problem::error(path, place, says) });
     }
 
-    /// Checks a value against a rule without alternatives, of whose type it is.
-    fn one(&mut self, node: &Node, rule: Rule<'_>, path: &str, key: Option<&Key>) {
-        if let Some(words) = words(rule) {
-            self.word(node, words.into_iter(), path);
-            return;
-        }
+    /// Checks a value against a rule without alternatives, of whose type it is; gives what can be
+    /// used of it.
+    fn one(&mut self, node: &Node, rule: Rule<'_>, path: &str, key: Option<&Key>) -> Kind {
+        let before = self.problems.len();
         match &node.kind {
-            Kind::Null | Kind::Bool(_) => {}
+            _ if words(rule).is_some() => {
+                self.word(node, words(rule).into_iter().flatten(), path);
+            }
+            Kind::Null | Kind::Bool(_) | Kind::Wrong | Kind::Stray => {}
             Kind::Number(number) => self.number(number, &node.place, rule, path),
             Kind::Text(text) => self.text(text, node, rule, path),
-            Kind::List(items) => {
-                let least = rule.schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
-                if (items.len() as u64) < least {
-                    let says = format!("`{path}` must not be empty");
-                    self.problems.push(Problem::error(path, node.place.clone(), says));
-                }
-                let Some(schema) = rule.schema.get("items").and_then(Value::as_object) else {
-                    return;
-                };
-                for (index, item) in items.iter().enumerate() {
-                    self.value(item, Rule { schema, name: "" }, &format!("{path}[{index}]"), None);
-                }
-            }
+            Kind::List(items) => return self.list(items, node, rule, path),
             Kind::Map(entries) => {
                 let place = key.map_or(&node.place, |key| &key.place);
-                self.map(entries, place, rule, path);
+                return self.map(entries, place, rule, path);
             }
         }
+        if self.problems.len() == before { node.kind.clone() } else { Kind::Wrong }
+    }
+
+    fn list(
+        &mut self,
+        items: &[(usize, Rc<Node>)],
+        node: &Node,
+        rule: Rule<'_>,
+        path: &str,
+    ) -> Kind {
+        let least = rule.schema.get("minItems").and_then(Value::as_u64).unwrap_or(0);
+        if (items.len() as u64) < least {
+            let says = format!("`{path}` must not be empty");
+            self.problems.push(Problem::error(path, node.place.clone(), says));
+            return Kind::Wrong;
+        }
+        let Some(schema) = rule.schema.get("items").and_then(Value::as_object) else {
+            return node.kind.clone();
+        };
+        let checked = items.iter().map(|(number, item)| {
+            let at = format!("{path}[{number}]");
+            let kind = self.value(item, Rule { schema, name: "" }, &at, None);
+            (*number, Rc::new(Node { place: item.place.clone(), kind }))
+        });
+        let (usable, wrong): (Vec<_>, Vec<_>) = checked.partition(|(_, item)| item.is_usable());
+        Kind::List([usable, wrong].concat())
     }
 
     fn number(&mut self, number: &serde_json::Number, place: &Place, rule: Rule<'_>, path: &str) {
@@ -189,87 +216,6 @@ impl Walk<'_> {
         let says = format!("`{}` is not a value of `{path}`", text.escape_debug());
         let help = suggest::instead(text, &words);
         self.problems.push(Problem::error(path, place, says).help(help));
-    }
-
-    fn map(&mut self, entries: &[(Key, Rc<Node>)], place: &Place, rule: Rule<'_>, path: &str) {
-        let empty = Map::new();
-        let known = rule.schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
-        let others = rule.schema.get("additionalProperties").and_then(Value::as_object);
-        let names = rule.schema.get("propertyNames").and_then(Value::as_object);
-        let mut meant = Vec::new();
-        for (key, value) in entries {
-            if self.problems.len() >= ENOUGH {
-                return;
-            }
-            let at = below(path, &key.text);
-            if let Some(schema) = known.get(&key.text).and_then(Value::as_object) {
-                self.value(value, Rule { schema, name: "" }, &at, Some(key));
-            } else if let Some(schema) = others {
-                self.named(key, names, &at);
-                self.value(value, Rule { schema, name: "" }, &at, Some(key));
-            } else {
-                meant.extend(self.unknown(key, rule.name, known, &at));
-            }
-        }
-        let required = rule.schema.get("required").and_then(Value::as_array);
-        for missing in required.into_iter().flatten().filter_map(Value::as_str) {
-            // A slip of the pen in its name was told already.
-            let told = meant.contains(&missing);
-            if !told && !entries.iter().any(|(key, _)| key.text == missing) {
-                let says = match path {
-                    "" => format!("`{missing}` is missing"),
-                    _ => format!("`{missing}` is missing in `{path}`"),
-                };
-                self.problems.push(Problem::error(below(path, missing), place.clone(), says));
-            }
-        }
-    }
-
-    /// Checks a name that the user chose.
-    fn named(&mut self, key: &Key, names: Option<&Map<String, Value>>, path: &str) {
-        let Some(schema) = names else { return };
-        let rule = followed(Rule { schema, name: "" });
-        if let Some(Err(says)) = reader(rule.name).map(|read| read(&key.text)) {
-            self.problems.push(Problem::error(path, key.place.clone(), says));
-        }
-    }
-
-    /// A key that is not in the schema. Gives the key that was meant, where that is plain.
-    fn unknown<'k>(
-        &mut self,
-        key: &Key,
-        section: &str,
-        known: &'k Map<String, Value>,
-        path: &str,
-    ) -> Option<&'k str> {
-        let place = key.place.clone();
-        if key.text == "<<" {
-            let says = "merge keys (`<<`) are not used here".to_owned();
-            let help = "write the settings out, or repeat a whole value with `*name`";
-            self.problems.push(Problem::error(path, place, says).help(help));
-            return None;
-        }
-        if let Some(says) = later::key(section, &key.text) {
-            let help = "remove it; nothing would act on it";
-            self.problems.push(Problem::error(path, place, says).help(help));
-            return None;
-        }
-        let known: Vec<_> = known.keys().map(String::as_str).collect();
-        let meant = suggest::close(&key.text, &known);
-        let help = meant.map_or_else(
-            || {
-                let homes = suggest::homes(&key.text, &SCHEMA);
-                if homes.is_empty() {
-                    format!("the settings here are {}", suggest::listed(&known))
-                } else {
-                    format!("it belongs under {homes}")
-                }
-            },
-            |meant| format!("did you mean `{meant}`?"),
-        );
-        let says = format!("`{}` is not a setting", key.text.escape_debug());
-        self.problems.push(Problem::error(path, place, says).help(help));
-        meant
     }
 }
 

@@ -76,10 +76,10 @@ impl Plan {
 }
 
 fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, String> {
-    let endpoints = section.endpoints.iter().map(|endpoint| {
-        let target = endpoint.address.to_string().parse().expect("an address that was checked");
-        (target, u32::from(endpoint.weight))
-    });
+    let endpoints = section
+        .endpoints
+        .iter()
+        .map(|endpoint| (endpoint.address.clone(), u32::from(endpoint.weight)));
     let tls = match &section.tls {
         Some(tls) => Some(secured(name, tls)?),
         None => None,

@@ -145,7 +145,9 @@ mod tests {
         assert_eq!(found("app.example.net", "/other"), Some("*.example.net "));
         assert_eq!(found("a.eu.example.net", "/xy"), Some("*.eu.example.net /x"));
         assert_eq!(found("a.eu.example.net", "/y"), Some("*.example.net "));
+        assert_eq!(found("A.B.EXAMPLE.NET.", "/"), Some("*.example.net "));
         assert_eq!(found("example.net", "/static/a"), Some(" /static/"));
+        assert_eq!(found("aexample.net", "/"), Some(" "));
         assert_eq!(found("[::1]:80", "/a"), Some(" "));
     }
 

@@ -125,11 +125,10 @@ fn check_tells_every_problem_with_its_place() {
     assert_eq!((told.code, told.err.as_str()), (Some(2), ""));
     let json = told.json();
     assert_eq!(json["good"], false);
-    assert_eq!(json["problems"].as_array().map(Vec::len), Some(2));
-    assert_eq!(
-        (&json["problems"][0]["line"], &json["problems"][1]["line"]),
-        (&1.into(), &2.into())
-    );
+    let problems = json["problems"].as_array().expect("a list");
+    let told: Vec<_> = problems.iter().map(|one| (&one["setting"], &one["line"])).collect();
+    let [missing, slip, value] = ["upstreams", "lisseners", "timeouts.read"].map(Into::into);
+    assert_eq!(told, [(&slip, &1.into()), (&missing, &1.into()), (&value, &2.into())]);
     run(&["check", "--config", "/no/such/file.yaml"])
         .failed(2, &["/no/such/file.yaml", "cannot be read"]);
     run(&["check"]).failed(2, &["--config"]);

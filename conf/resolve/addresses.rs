@@ -2,9 +2,10 @@
 //! operators' one must not stand open.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
 
 use super::{Check, steps};
-use crate::schema::address::{Address, Target};
+use crate::schema::address::{Address, Target, reaches, takes};
 use crate::tree::Step;
 
 /// The addresses that this process listens on.
@@ -27,29 +28,16 @@ impl Own {
                 let loopback = [Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
                 loopback.iter().find_map(|ip: &IpAddr| self.reached_by((*ip, *port).into()))
             }
-            Target::Unix(path) => {
-                self.0.iter().find(|own| matches!(own, Address::Unix(own) if own == path))
-            }
+            Target::Unix(path) => self
+                .0
+                .iter()
+                .find(|own| matches!(own, Address::Unix(own) if own == Path::new(&**path))),
         }
     }
 
     fn reached_by(&self, target: SocketAddr) -> Option<&Address> {
-        let ip = target.ip().to_canonical();
-        self.0.iter().find(|own| {
-            let Some(own) = own.tcp().filter(|own| own.port() == target.port()) else {
-                return false;
-            };
-            let bound = own.ip().to_canonical();
-            let here = ip.is_loopback() || ip.is_unspecified();
-            // Connecting to the unspecified address connects to loopback.
-            bound == ip || takes(bound, ip) && here || ip.is_unspecified() && bound.is_loopback()
-        })
+        self.0.iter().find(|own| own.tcp().is_some_and(|own| reaches(target, own, |_| false)))
     }
-}
-
-/// Whether listening on one address takes connections to the other: `[::]` takes IPv4 as well.
-fn takes(wide: IpAddr, narrow: IpAddr) -> bool {
-    wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
 }
 
 /// Whether two sockets cannot be bound side by side.
@@ -68,6 +56,9 @@ pub(super) fn check(check: &mut Check<'_>) -> Own {
         .map(|(index, one)| (&one.address, steps!["listeners", index, "address"].to_vec()));
     let admin = config.admin.address.iter().map(|one| (one, steps!["admin", "address"].to_vec()));
     for (address, path) in listeners.chain(admin) {
+        if !check.knows(&path) {
+            continue;
+        }
         let clashing = seen.iter().find(|(earlier, _)| match (earlier.tcp(), address.tcp()) {
             (Some(one), Some(other)) => clash(one, other),
             _ => earlier == address,
@@ -98,7 +89,10 @@ fn exposed(check: &mut Check<'_>) {
         check.push(problem);
         return;
     };
-    if !address.ip().to_canonical().is_loopback() && admin.token.is_none() {
+    if !address.ip().to_canonical().is_loopback()
+        && admin.token.is_none()
+        && check.knows(&steps!["admin", "token"])
+    {
         let says = format!("`{address}` can be reached by others, and there is no `admin.token`");
         let help = "set `admin.token`, or listen on loopback: `127.0.0.1:9901`";
         let problem = check.error(&steps!["admin", "address"], says).help(help);

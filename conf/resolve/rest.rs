@@ -26,13 +26,13 @@ fn log(check: &mut Check<'_>) {
         check.push(problem);
     }
     let idle = [
-        ("sample_rate", log.which != Which::Sample, "`which: sample`"),
-        ("rotate", log.path.is_none(), "a `path`"),
+        ("sample_rate", "which", log.which != Which::Sample, "`which: sample`"),
+        ("rotate", "path", log.path.is_none(), "a `path`"),
     ];
-    for (key, without, with) in idle {
+    for (key, needed, without, with) in idle {
         let path = steps!["log", key];
         let differs = check.tree.holds(&path) && !is_default(check, key);
-        if differs && without {
+        if differs && without && check.knows(&steps!["log", needed]) {
             let says = format!("`log.{key}` has no effect without {with}");
             let problem = check.warning(&path, says);
             check.push(problem);

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-use super::{Check, Way, named, steps};
+use super::{Check, Way, steps};
 use crate::problem::{Place, Problem};
 use crate::schema::route::Route;
 use crate::schema::text::{Host, Name};
@@ -19,7 +19,8 @@ pub(super) fn check(check: &mut Check<'_>) -> Vec<Way> {
     let mut seen: HashMap<(Option<&str>, &str), Place> = HashMap::new();
     for (index, route) in config.routes.iter().enumerate() {
         let upstream = route.upstream.as_str();
-        if !config.upstreams.contains_key(upstream) {
+        let known = config.upstreams.contains_key(upstream);
+        if !known && check.knows(&steps!["upstreams", upstream]) {
             unknown(check, index, upstream);
         }
         shadowed(check, index, &mut seen);
@@ -39,12 +40,12 @@ fn way(check: &Check<'_>, name: String, upstream: &str, route: Option<(usize, &R
     let filters = &check.config.filters;
     let (mut timeouts, mut limits) = (filters.timeouts.in_force(), filters.limits.in_force());
     if let Some(over) = check.config.upstreams.get(upstream) {
-        let place = named(&steps!["upstreams", upstream]);
+        let place = check.tree.named(&steps!["upstreams", upstream]);
         timeouts = timeouts.with(&place, &over.timeouts);
         limits = limits.with(&place, &over.limits);
     }
     if let Some((index, over)) = route {
-        let place = named(&steps!["routes", index]);
+        let place = check.tree.named(&steps!["routes", index]);
         timeouts = timeouts.with(&place, &over.timeouts);
         limits = limits.with(&place, &over.limits);
     }
@@ -54,6 +55,9 @@ fn way(check: &Check<'_>, name: String, upstream: &str, route: Option<(usize, &R
 
 /// Without routes, a single upstream takes everything.
 fn implied(check: &mut Check<'_>, ways: &mut Vec<Way>) {
+    if !check.tree.is_complete(&steps!["routes"]) || !check.tree.is_complete(&steps!["upstreams"]) {
+        return;
+    }
     let mut upstreams = check.config.upstreams.keys();
     match (upstreams.next(), upstreams.next()) {
         (Some(only), None) => {
@@ -103,7 +107,7 @@ fn free(upstream: &str, taken: &mut HashSet<String>) -> String {
 }
 
 fn unknown(check: &mut Check<'_>, index: usize, upstream: &str) {
-    let known: Vec<_> = check.config.upstreams.keys().map(String::as_str).collect();
+    let known = Vec::from_iter(check.tree.names(&steps!["upstreams"]));
     let says = format!("there is no upstream `{upstream}`");
     let problem = check.error(&steps!["routes", index, "upstream"], says);
     let help = if known.is_empty() {
@@ -121,6 +125,10 @@ fn shadowed<'c>(
     index: usize,
     seen: &mut HashMap<(Option<&'c str>, &'c str), Place>,
 ) {
+    let [host, path] = ["host", "path"].map(|key| steps!["routes", index, "match", key]);
+    if !check.knows(&host) || !check.knows(&path) {
+        return;
+    }
     let matches = &check.config.routes[index].matches;
     let requests = (matches.host.as_ref().map(Host::as_str), matches.prefix());
     let whole = steps!["routes", index, "match"];
@@ -131,7 +139,8 @@ fn shadowed<'c>(
     };
     if let Some(first) = seen.get(&requests) {
         let says = "this route can never be taken: an earlier one takes the same requests";
-        let problem = Problem::error(format!("routes[{index}]"), at, says.to_owned());
+        let setting = check.tree.named(&steps!["routes", index]);
+        let problem = Problem::error(setting, at, says.to_owned());
         check.problems.push(problem.other(first.clone(), "they go here"));
     } else {
         seen.insert(requests, at);
@@ -140,7 +149,7 @@ fn shadowed<'c>(
 
 fn unused(check: &mut Check<'_>, ways: &[Way]) {
     let config = check.config;
-    if ways.is_empty() {
+    if ways.is_empty() || !check.tree.is_complete(&steps!["routes"]) {
         return;
     }
     for name in config.upstreams.keys() {

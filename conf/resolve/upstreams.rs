@@ -17,16 +17,19 @@ pub(super) fn check(check: &mut Check<'_>, own: &Own) {
 
 fn endpoints(check: &mut Check<'_>, own: &Own, name: &str, upstream: &Upstream) {
     let all = &upstream.endpoints;
-    if all.is_empty() {
+    let path = steps!["upstreams", name, "endpoints"];
+    let weighed = |index| check.knows(&steps!["upstreams", name, "endpoints", index, "weight"]);
+    let whole = check.tree.is_complete(&path) && (0..all.len()).all(weighed);
+    if whole && all.is_empty() {
         let says =
             format!("upstream `{name}` has no endpoints: its requests end in `no_endpoints`");
-        let problem = check.warning(&steps!["upstreams", name, "endpoints"], says);
+        let problem = check.warning(&path, says);
         check.push(problem);
-    } else if all.iter().all(|endpoint| endpoint.weight == 0) {
+    } else if whole && all.iter().all(|endpoint| endpoint.weight == 0) {
         let says = format!(
             "every endpoint of upstream `{name}` has weight 0: its requests end in `no_endpoints`"
         );
-        let problem = check.warning(&steps!["upstreams", name, "endpoints"], says);
+        let problem = check.warning(&path, says);
         check.push(problem);
     }
     for (index, endpoint) in all.iter().enumerate() {
@@ -51,7 +54,7 @@ fn endpoints(check: &mut Check<'_>, own: &Own, name: &str, upstream: &Upstream) 
         }
         let secured = matches!(address, Target::Ip(ip) if ip.port() == 443)
             || matches!(address, Target::Name(_, 443));
-        if secured && upstream.tls.is_none() {
+        if secured && upstream.tls.is_none() && check.knows(&steps!["upstreams", name, "tls"]) {
             let says = format!("`{address}` is spoken to in plain text, but port 443 expects TLS");
             let help = format!("add `tls: {{}}` to upstream `{name}`");
             let problem = check.warning(at, says).help(help);
@@ -67,7 +70,7 @@ fn secure(check: &mut Check<'_>, name: &str, tls: &Tls) {
         ("client_key", "client_cert", tls.client_key.is_some(), tls.client_cert.is_some()),
     ];
     for (there, missing, is_there, has_other) in halves {
-        if is_there && !has_other {
+        if is_there && !has_other && check.knows(&key(missing)) {
             let says = format!("`{there}` is of no use without `{missing}`");
             let problem = check.error(&key(there), says);
             check.push(problem);

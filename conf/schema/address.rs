@@ -1,9 +1,10 @@
 //! Addresses: those that are listened on and those that are connected to.
 
 use std::fmt;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,29 +28,29 @@ pub enum Target {
     Ip(SocketAddr),
     /// A host name in lower case, and a port. A final dot, which keeps a resolver from adding
     /// domains of its own, stays.
-    Name(String, u16),
+    Name(Arc<str>, u16),
     /// A Unix-domain socket at an absolute path.
-    Unix(PathBuf),
+    Unix(Arc<str>),
 }
 
 /// The longest path a socket address holds, less its final zero (`sockaddr_un`, Linux).
 const SUN_PATH: usize = 107;
 
-fn socket(path: &str) -> Result<PathBuf, String> {
+fn socket(path: &str) -> Result<&str, String> {
     if !path.starts_with('/') {
         return Err(format!("`unix:{path}` needs an absolute path, such as `unix:/run/app.sock`"));
     }
     if path.len() > SUN_PATH || path.contains('\0') {
         return Err(format!("a socket's path has at most {SUN_PATH} bytes"));
     }
-    Ok(PathBuf::from(path))
+    Ok(path)
 }
 
 impl FromStr for Address {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return socket(path).map(Self::Unix);
+            return socket(path).map(|path| Self::Unix(path.into()));
         }
         text.parse().map(Self::Tcp).map_err(|_| {
             let hint = match text.trim_start_matches(':').parse::<u16>() {
@@ -65,7 +66,7 @@ impl FromStr for Target {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("unix:") {
-            return socket(path).map(Self::Unix);
+            return socket(path).map(|path| Self::Unix(path.into()));
         }
         let refuse =
             |hint: &str| Err(format!("`{}` is not an endpoint: {hint}", text.escape_debug()));
@@ -84,7 +85,7 @@ impl FromStr for Target {
         let bare = host.strip_suffix('.').unwrap_or(host);
         match port.parse::<u16>() {
             Ok(port) if port > 0 && is_host(bare) && !ends_in_number(bare) => {
-                Ok(Self::Name(host.to_ascii_lowercase(), port))
+                Ok(Self::Name(host.to_ascii_lowercase().into(), port))
             }
             _ => refuse("write `host:port`, `ip:port`, `[v6]:port` or `unix:/path`"),
         }
@@ -106,7 +107,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
-            Self::Unix(path) => unix(path, f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -116,13 +117,26 @@ impl fmt::Display for Target {
         match self {
             Self::Ip(address) => address.fmt(f),
             Self::Name(host, port) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => unix(path, f),
+            Self::Unix(path) => write!(f, "unix:{path}"),
         }
     }
 }
 
-fn unix(path: &Path, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "unix:{}", path.display())
+/// Whether a connection to `target` arrives at a socket that listens on `own`. `is_ours` says
+/// whether an IP address other than loopback belongs to this machine.
+pub fn reaches(target: SocketAddr, own: SocketAddr, is_ours: impl Fn(IpAddr) -> bool) -> bool {
+    let (ip, bound) = (target.ip().to_canonical(), own.ip().to_canonical());
+    let is_here = || ip.is_loopback() || ip.is_unspecified() || is_ours(ip);
+    // Connecting to the unspecified address connects to loopback.
+    let arrives = || {
+        ip == bound || takes(bound, ip) && is_here() || ip.is_unspecified() && bound.is_loopback()
+    };
+    target.port() == own.port() && arrives()
+}
+
+/// Whether listening on one address takes connections to the other: `[::]` takes IPv4 as well.
+pub(crate) fn takes(wide: IpAddr, narrow: IpAddr) -> bool {
+    wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
 }
 
 texts! {
@@ -135,6 +149,20 @@ texts! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn endpoints_are_read_and_written_alike() {
+        for text in [
+            "10.0.0.5:8080",
+            "[::1]:80",
+            "api.internal:443",
+            "my_app:1",
+            "a.test.:80",
+            "unix:/run/a.sock",
+        ] {
+            assert_eq!(text.parse::<Target>().expect("well-formed").to_string(), text);
+        }
+    }
 
     #[test]
     fn endpoints_are_told_apart() {
@@ -156,6 +184,10 @@ mod tests {
             "unix:x",
             "1.2.3.4:0",
             "::1:80",
+            "x:",
+            "a..b:80",
+            "::1:80x",
+            "unix:",
         ] {
             assert!(read(bad).is_err(), "{bad}");
         }

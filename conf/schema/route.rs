@@ -38,13 +38,6 @@ pub struct Match {
 }
 
 impl Match {
-    /// Whether a request is one of these. `host` is without a port, `path` as it was sent.
-    #[must_use]
-    pub fn covers(&self, host: &str, path: &str) -> bool {
-        self.host.as_ref().is_none_or(|hosts| hosts.covers(host))
-            && self.path.as_ref().is_none_or(|prefix| path.starts_with(prefix.as_str()))
-    }
-
     /// How narrow it is: of two matches that cover a request, the greater wins.
     #[must_use]
     pub fn rank(&self) -> (bool, usize, usize) {

@@ -219,15 +219,17 @@ impl Reader {
             (Kind::Map(entries), Some(key)) => {
                 if let Some(first) = parent.seen.get(&key.text) {
                     let says = format!("`{}` is set twice", key.text.escape_debug());
-                    let problem = Problem::error(&key.text, key.place, says);
+                    let problem = Problem::error(&key.text, key.place.clone(), says);
                     self.problems.push(problem.other(first.clone(), "first set here"));
+                    // Which of the two was meant is open.
+                    entries.push((key, Rc::new(Node { kind: Kind::Wrong, ..node })));
                 } else {
                     parent.seen.insert(key.text.clone(), key.place.clone());
                     entries.push((key, Rc::new(node)));
                 }
             }
             (Kind::Map(_), None) => parent.key = Some(self.named(node)),
-            (Kind::List(items), _) => items.push(Rc::new(node)),
+            (Kind::List(items), _) => items.push((items.len(), Rc::new(node))),
             _ => {}
         }
         None
@@ -239,7 +241,7 @@ impl Reader {
             Kind::Text(text) => text,
             Kind::Bool(value) => value.to_string(),
             Kind::Number(number) => number.to_string(),
-            Kind::Null | Kind::List(_) | Kind::Map(_) => {
+            Kind::Null | Kind::List(_) | Kind::Map(_) | Kind::Wrong | Kind::Stray => {
                 let says = "a key must be a name".to_owned();
                 self.problems.push(Problem::error("", node.place.clone(), says));
                 String::new()

@@ -8,7 +8,7 @@ use crate::tree::{Kind, Node};
 /// The type of a value as JSON Schema calls it.
 fn kind(node: &Node) -> &'static str {
     match &node.kind {
-        Kind::Null => "null",
+        Kind::Null | Kind::Wrong | Kind::Stray => "null",
         Kind::Bool(_) => "boolean",
         Kind::Number(number) if number.is_f64() => "number",
         Kind::Number(_) => "integer",

@@ -94,7 +94,7 @@ fn problems_are_bounded() {
     let text: String = (0..5000)
         .flat_map(|number| ["k".to_owned(), number.to_string(), ": 1\n".to_owned()])
         .collect();
-    let (root, _) = tree::read(&text);
-    let problems = check(&root.expect("a tree"), &text);
+    let (root, mut problems) = tree::read(&text);
+    check(&root.expect("a tree"), &text, &mut problems);
     assert!(problems.len() <= ENOUGH, "{}", problems.len());
 }

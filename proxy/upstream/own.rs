@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
+use whodunit_conf::schema::address::reaches;
+
 /// The addresses that this process listens on.
 #[derive(Clone, Debug, Default)]
 pub struct Listeners(Vec<SocketAddr>);
@@ -16,25 +18,13 @@ impl Listeners {
     /// The listener that a connection to `address` would reach.
     #[must_use]
     pub fn reached_by(&self, address: SocketAddr) -> Option<SocketAddr> {
-        let ip = address.ip().to_canonical();
-        self.0.iter().copied().find(|own| {
-            own.port() == address.port()
-                && (own.ip().to_canonical() == ip || covers(own.ip(), ip) && is_ours(ip))
-        })
+        self.0.iter().copied().find(|own| reaches(address, *own, is_ours))
     }
-}
-
-/// Whether a listener on all addresses takes connections to addresses of that family.
-fn covers(listener: IpAddr, ip: IpAddr) -> bool {
-    listener.is_unspecified() && (listener.is_ipv6() || ip.is_ipv4())
 }
 
 /// Whether an address belongs to this machine: to reach one that does, the kernel would send from
 /// that same address. Nothing is sent to find out.
 fn is_ours(ip: IpAddr) -> bool {
-    if ip.is_loopback() || ip.is_unspecified() {
-        return true;
-    }
     let any: IpAddr =
         if ip.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     UdpSocket::bind((any, 0))
@@ -62,6 +52,7 @@ mod tests {
         assert!(reached("0.0.0.0:80", "127.9.9.9:80"));
         assert!(reached("[::]:80", "127.0.0.1:80"));
         assert!(reached("[::]:80", "[::1]:80"));
+        assert!(reached("127.0.0.1:80", "0.0.0.0:80"));
     }
 
     #[test]

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use whodunit_conf::schema::address::Target;
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, PROXY_CONFIG_INVALID};
 use whodunit_filters::attribution::{Failure, Key, NextHop};
 
 use super::balance::Turns;
-use super::endpoint::Target;
 use super::own::Listeners;
 use super::resolve::{Answer, Resolver};
 use super::tls::Tls;
@@ -114,7 +114,7 @@ impl Pool {
     ) -> Picked {
         let name = match &self.upstream.endpoints[endpoint].0 {
             Target::Name(name, _) => Some(name.clone()),
-            Target::Inet(_) | Target::Unix(_) => None,
+            Target::Ip(_) | Target::Unix(_) => None,
         };
         let dns = if name.is_some() { started.elapsed() } else { Duration::ZERO };
         let answer_age = answer.as_ref().map(|answer| answer.age);
@@ -125,7 +125,7 @@ impl Pool {
     /// Whether an endpoint that needs no name server was tried.
     fn was_tried(&self, endpoint: usize, tried: &[NextHop]) -> bool {
         match &self.upstream.endpoints[endpoint].0 {
-            Target::Inet(address) => tried.contains(&NextHop::Inet(*address)),
+            Target::Ip(address) => tried.contains(&NextHop::Inet(*address)),
             Target::Unix(path) => tried.contains(&NextHop::Unix(path.clone())),
             Target::Name(..) => false,
         }
@@ -139,7 +139,7 @@ impl Pool {
     ) -> Result<Option<(NextHop, Option<Answer>)>, Failure> {
         let (address, answer) = match &self.upstream.endpoints[endpoint].0 {
             Target::Unix(path) => return Ok(Some((NextHop::Unix(path.clone()), None))),
-            Target::Inet(address) => (*address, None),
+            Target::Ip(address) => (*address, None),
             Target::Name(name, port) => {
                 let answer = self.resolver.resolve(name).await?;
                 match self.choose(&answer, *port, tried) {
@@ -201,7 +201,7 @@ mod tests {
         let tried: Vec<_> = tried
             .iter()
             .map(|hop| match hop.parse().expect("a target") {
-                Target::Inet(address) => NextHop::Inet(address),
+                Target::Ip(address) => NextHop::Inet(address),
                 Target::Unix(path) => NextHop::Unix(path),
                 Target::Name(..) => unreachable!("a hop has an address"),
             })
