@@ -154,6 +154,11 @@ fn put_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {
     out.put_slice(b"\r\n");
 }
 
+/// Our member as a line of its own: a list may be spread over several (RFC 9110 section 5.3).
+pub(crate) fn put_told(out: &mut BytesMut, ours: &str) {
+    put_field(out, SPELT, &value(ours));
+}
+
 /// Adds our member to an answer that is passed on.
 pub(crate) fn attach(response: &mut ResponseHeader, field: &header::Field) {
     response.remove_header(&PROXY_STATUS);
