@@ -8,8 +8,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::HeaderValue;
 use tokio::sync::Notify;
 use whodunit_filters::head::Rule;
+
+use crate::own::Net;
 
 /// How one request came in. Delivered to `ProxyHttp::on_connection_reuse` before any other hook,
 /// for the first request of a connection as well.
@@ -42,6 +45,10 @@ pub(crate) struct ClientFacts {
     armed: Notify,
     expired: AtomicBool,
     words: OnceLock<Bytes>,
+    /// The origin's `Date`, which Pingora replaces by its own.
+    pub(crate) dated: OnceLock<HeaderValue>,
+    /// For an answer that the service writes by itself.
+    pub(crate) net: Net,
 }
 
 /// How a client went away.
@@ -58,7 +65,7 @@ pub(crate) enum Left {
 impl ClientFacts {
     /// Nothing seen yet of a request that began then.
     #[must_use]
-    pub(crate) const fn new(began: Instant) -> Self {
+    pub(crate) fn new(began: Instant) -> Self {
         Self {
             began,
             received: AtomicU64::new(0),
@@ -74,6 +81,8 @@ impl ClientFacts {
             armed: Notify::const_new(),
             expired: AtomicBool::new(false),
             words: OnceLock::new(),
+            dated: OnceLock::new(),
+            net: Net::default(),
         }
     }
 

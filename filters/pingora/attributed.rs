@@ -90,7 +90,8 @@ where
             Err(theirs) => Some(theirs),
         };
         if let Some(theirs) = theirs {
-            self.inner.on_connection_reuse(session, &mut ctx.inner, theirs);
+            let hook = || self.inner.on_connection_reuse(session, &mut ctx.inner, theirs);
+            guard::call(Phase::Request, hook).unwrap_or_else(|bug| guard::report(&bug));
         }
     }
 
@@ -298,6 +299,9 @@ where
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
+        if error.is_none() {
+            outcome::unanswered(session, &mut ctx.case).await;
+        }
         outcome::finished(session, &mut ctx.case, &self.connections, error);
         guard::quiet(Phase::Respond, self.inner.logging(session, error, &mut ctx.inner)).await;
     }
@@ -307,21 +311,30 @@ where
         session: &Session,
         ctx: &Self::CTX,
     ) -> Option<Box<dyn Any + Send + Sync>> {
-        self.inner.persist_connection_context(session, &ctx.inner)
+        // A panic here would cost the client its connection.
+        let theirs = || self.inner.persist_connection_context(session, &ctx.inner);
+        guard::call(Phase::Respond, theirs).unwrap_or_else(|bug| {
+            guard::report(&bug);
+            None
+        })
     }
 
     /// Pingora's own line may hold bytes of a message, and the record says more.
-    fn suppress_error_log(&self, _: &Session, _: &Self::CTX, _: &Error) -> bool {
+    fn suppress_error_log(&self, session: &Session, ctx: &Self::CTX, error: &Error) -> bool {
+        let theirs = || self.inner.suppress_error_log(session, &ctx.inner, error);
+        guard::call(Phase::Respond, theirs).map_or_else(|bug| guard::report(&bug), drop);
         true
     }
 
     fn suppress_proxy_warn_log(
         &self,
-        _: &Session,
-        _: &Self::CTX,
-        _: &Error,
-        _: ProxyWarnLogContext,
+        session: &Session,
+        ctx: &Self::CTX,
+        error: &Error,
+        when: ProxyWarnLogContext,
     ) -> bool {
+        let theirs = || self.inner.suppress_proxy_warn_log(session, &ctx.inner, error, when);
+        guard::call(Phase::Respond, theirs).map_or_else(|bug| guard::report(&bug), drop);
         true
     }
 

@@ -5,10 +5,11 @@
 //! through what belongs to the request, keeps what follows for the next one, and notes what it
 //! sees of the client on the way.
 
+mod answer;
 mod socket;
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -16,11 +17,12 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use pingora::protocols::Stream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::time::Sleep;
 use whodunit_filters::chunked::Chunked;
 use whodunit_filters::head::{Framing, HeadFacts};
 
+use self::answer::Answer;
 use crate::arrival::{ClientFacts, Left};
 
 /// The most that is read ahead while a request is under way, in bytes. A client that sends more
@@ -57,15 +59,6 @@ enum Rest {
     Broken,
     /// The connection speaks another protocol now.
     Everything,
-}
-
-/// What is known of the answer.
-#[derive(Debug)]
-enum Answer {
-    /// No final status yet; so many bytes of an interim one are still to come.
-    Awaited { interim: usize },
-    /// The final status went out.
-    Begun,
 }
 
 /// The client's connection for the time of one request.
@@ -107,7 +100,7 @@ impl Gate {
             ahead,
             rest,
             upgrade: head.upgrade,
-            answer: Answer::Awaited { interim: 0 },
+            answer: Answer::default(),
             client,
             patience,
             stalled: None,
@@ -214,49 +207,6 @@ impl Gate {
         // Nobody has to wake this up: the answer's end lets the reading go on.
         Poll::Pending
     }
-
-    /// Follows the answer until its final status. Pingora writes each header in one piece.
-    fn wrote(&mut self, bytes: &[u8], written: usize) {
-        self.client.told(written);
-        let Answer::Awaited { interim } = &mut self.answer else { return };
-        if *interim > 0 {
-            *interim = interim.saturating_sub(written);
-            return;
-        }
-        let status = bytes
-            .strip_prefix(b"HTTP/1.")
-            .and_then(|rest| std::str::from_utf8(rest.get(2..5)?).ok()?.parse().ok());
-        match status {
-            Some(101) if self.upgrade => self.rest = Rest::Everything,
-            Some(100..=199) => {
-                *interim = bytes.len() - written;
-                return;
-            }
-            _ => {}
-        }
-        self.client.answering(status.unwrap_or_default());
-        self.answer = Answer::Begun;
-    }
-
-    /// Gives up on a write that makes no progress.
-    fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match poll {
-            Poll::Pending => {
-                let until = Instant::now() + self.patience;
-                let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(until)));
-                ready!(stalled.as_mut().poll(cx));
-                self.client.lost(Left::Stalled);
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            Poll::Ready(result) => {
-                self.stalled = None;
-                if let Err(error) = &result {
-                    self.client.failed(error);
-                }
-                Poll::Ready(result)
-            }
-        }
-    }
 }
 
 /// What the client sent is nobody's business.
@@ -290,48 +240,5 @@ impl AsyncRead for Gate {
             Rest::Broken => Poll::Ready(gate.unbroken(0)),
             Rest::Length(_) | Rest::Chunked(_) | Rest::Everything => gate.poll_request(cx, out),
         }
-    }
-}
-
-impl AsyncWrite for Gate {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let gate = self.get_mut();
-        let poll = gate.pin().poll_write(cx, bytes);
-        let written = ready!(gate.watch(cx, poll))?;
-        gate.wrote(bytes, written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let gate = self.get_mut();
-        let poll = gate.pin().poll_write_vectored(cx, slices);
-        let written = ready!(gate.watch(cx, poll))?;
-        let first = slices.iter().find(|slice| !slice.is_empty());
-        gate.wrote(first.map_or(&[], |slice| slice), written);
-        Poll::Ready(Ok(written))
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream().is_write_vectored()
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let gate = self.get_mut();
-        let poll = gate.pin().poll_flush(cx);
-        gate.watch(cx, poll)
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let gate = self.get_mut();
-        let poll = gate.pin().poll_shutdown(cx);
-        gate.watch(cx, poll)
     }
 }

@@ -26,11 +26,16 @@ pub(crate) fn call<T>(phase: Phase, hook: impl FnOnce() -> T) -> Result<T> {
 pub(crate) async fn quiet<T>(phase: Phase, future: impl Future<Output = T>) -> Option<T> {
     match hook(phase, async { Ok(future.await) }).await {
         Ok(value) => Some(value),
-        Err(panic) => {
-            log::error!(target: "whodunit", "a hook panicked: {panic}");
+        Err(bug) => {
+            report(&bug);
             None
         }
     }
+}
+
+/// Tells of a panic that the request itself does not suffer from.
+pub(crate) fn report(bug: &Error) {
+    log::error!(target: "whodunit", "a hook panicked: {bug}");
 }
 
 fn bug(phase: Phase, panic: &(dyn Any + Send)) -> Box<Error> {

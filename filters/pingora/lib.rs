@@ -63,6 +63,7 @@ mod listeners;
 mod note;
 mod observe;
 mod outcome;
+mod own;
 mod reading;
 mod reply;
 mod service;

@@ -6,12 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pingora::modules::http::{HttpModule, HttpModuleBuilder, Module};
+use pingora::http::ResponseHeader;
+use pingora::modules::http::{HttpModule, HttpModuleBuilder, HttpModuleCtx, Module};
 use pingora::proxy::Session;
-use pingora::{Error, ErrorType};
-use whodunit_filters::attribution::{Cause, Failure, NextHop};
+use pingora::{Error, ErrorType, Result};
+use whodunit_filters::attribution::{Cause, Failure, NextHop, header};
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
+
+use crate::arrival::ClientFacts;
+use crate::own::{Net, Own};
+use crate::{reply, view};
 
 /// What a service tells about the request under way.
 #[derive(Default)]
@@ -43,11 +48,7 @@ pub trait Noted {
 
 impl Noted for Session {
     fn note(&mut self) -> &mut Note {
-        &mut self
-            .downstream_modules_ctx
-            .get_mut::<NoteModule>()
-            .expect("`Attributed` installs the note")
-            .0
+        &mut module_mut(&mut self.downstream_modules_ctx).note
     }
 }
 
@@ -85,12 +86,57 @@ impl std::fmt::Display for Denial {
 
 impl std::error::Error for Denial {}
 
-/// Carries the note with the session.
+/// Carries the note with the session, and sees the answers that the service writes through it.
 #[derive(Default)]
-struct NoteModule(Note);
+struct NoteModule {
+    note: Note,
+    /// Where there is an ingress, its net is the one that counts.
+    client: Option<Arc<ClientFacts>>,
+    net: Net,
+}
+
+impl NoteModule {
+    fn net(&self) -> &Net {
+        self.client.as_ref().map_or(&self.net, |client| &client.net)
+    }
+}
+
+/// The net below the request under way.
+pub(crate) fn net(session: &Session) -> &Net {
+    module(&session.downstream_modules_ctx).net()
+}
+
+/// Spreads it.
+pub(crate) fn spread(session: &mut Session, client: Option<Arc<ClientFacts>>, own: Own) {
+    let module = module_mut(&mut session.downstream_modules_ctx);
+    module.client = client;
+    module.net().spread(own);
+}
+
+fn module(modules: &HttpModuleCtx) -> &NoteModule {
+    modules.get().expect(INSTALLED)
+}
+
+fn module_mut(modules: &mut HttpModuleCtx) -> &mut NoteModule {
+    modules.get_mut().expect(INSTALLED)
+}
+
+const INSTALLED: &str = "`Attributed` installs the note";
 
 #[async_trait]
 impl HttpModule for NoteModule {
+    async fn response_header_filter(
+        &mut self,
+        response: &mut ResponseHeader,
+        _: bool,
+    ) -> Result<()> {
+        if let Some(ours) = self.net().tell(response.status.as_u16()) {
+            let theirs = view::joined(&response.headers, &reply::PROXY_STATUS);
+            reply::attach(response, &header::append(theirs.as_deref(), &ours));
+        }
+        Ok(())
+    }
+
     fn as_any(&self) -> &dyn Any {
         self
     }
@@ -103,6 +149,11 @@ impl HttpModule for NoteModule {
 pub(crate) struct NoteBuilder;
 
 impl HttpModuleBuilder for NoteBuilder {
+    /// After all others, so that the status seen is the one that is sent.
+    fn order(&self) -> i16 {
+        -i16::MAX
+    }
+
     fn init(&self) -> Module {
         Box::<NoteModule>::default()
     }

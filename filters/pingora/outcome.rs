@@ -15,10 +15,11 @@ use whodunit_filters::attribution::{
 
 use crate::connections::Connections;
 use crate::context::Case;
+use crate::note::deny;
 use crate::observe::{self, Moment};
 use crate::reply::{self, Asked, Reply};
 use crate::settings::Which;
-use crate::{steps, view};
+use crate::{note, own, steps, view};
 
 /// The origin's answer is about to be passed on.
 pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, case: &mut Case) {
@@ -31,6 +32,10 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
     response.set_version(Version::HTTP_11);
     let code = status.as_u16();
     case.exchange.answered = Some(code);
+    note::net(session).settle();
+    if let (Some(client), Some(date)) = (&case.client, response.headers.get(names::DATE)) {
+        let _ = client.dated.set(date.clone());
+    }
     if !status.is_server_error() && case.settings.diagnosis.on == On::Errors {
         return;
     }
@@ -75,6 +80,7 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
         let answer = Reply::new(case, &verdict, status, asked);
         case.exchange.answered = Some(answer.status());
         case.exchange.generated = true;
+        note::net(session).settle();
         reuse = !case.selecting && session.as_downstream_mut().is_body_done();
         if answer.write(session, !reuse).await.is_err() {
             // The client left while it was told; the record tells the rest.
@@ -83,6 +89,17 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
     }
     case.verdict = Some(verdict);
     reuse
+}
+
+/// Answers a request that nobody answered and nobody took for failed: the service said that it had
+/// answered, or Pingora was told to make no attempt at all.
+pub(crate) async fn unanswered(session: &mut Session, case: &mut Case) {
+    if case.selecting || session.response_written().is_some() {
+        return;
+    }
+    let failure = Failure::new(Side::Inside, Phase::Route, Fault::Unforeseen)
+        .with(Key::At, "no answer was written and no endpoint chosen; is `max_retries` 0?");
+    answer(session, case, &deny(failure)).await;
 }
 
 /// How long a client's connection may wait for its next request, in seconds.
@@ -115,10 +132,13 @@ pub(crate) fn finished(
     exchange.bytes.client_out = sent;
     exchange.bytes.upstream_in = case.downloaded;
     exchange.bytes.upstream_out = case.uploaded;
-    if exchange.answered.is_none() {
-        exchange.answered = session.response_written().map(|written| written.status.as_u16());
-    }
-    if error.is_some() {
+    let own = exchange.answered.is_none()
+        && session.response_written().is_some_and(|written| {
+            exchange.answered = Some(written.status.as_u16());
+            written.status.is_server_error()
+        });
+    exchange.generated |= own;
+    if error.is_some() || own {
         conclude(session, case, error);
     }
     let recorded = case.verdict.is_some() || wanted(case.settings.which);
@@ -131,6 +151,10 @@ pub(crate) fn finished(
 /// Draws the verdict anew from all that is known now.
 fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
     look(session, case);
+    if note::net(session).told() || error.is_none() {
+        // First in time: an error that comes after the service's own answer changes nothing.
+        case.fail(own::failure());
+    }
     if let Some(error) = error
         && case.exchange.failure().is_none()
         && !case.exchange.attempt_failed()
@@ -155,15 +179,10 @@ pub(crate) fn foresee(session: &Session, case: &mut Case) {
     case.asked.get_or_insert_with(|| Box::new(asked.keep()));
 }
 
-/// Notes what was asked for, and how much the client may be told.
+/// Notes what was asked for.
 fn look(session: &Session, case: &mut Case) {
     if case.exchange.request.is_none() {
         case.exchange.request = Some(Box::new(view::facts(session, &case.settings.listeners)));
-        let presented = session.req_header().headers.get("whodunit-debug");
-        case.disclosure = case
-            .settings
-            .diagnosis
-            .disclose(view::client(session, case), presented.map(http::HeaderValue::as_bytes));
     }
 }
 

@@ -165,6 +165,11 @@ pub(crate) async fn describe(session: &mut Session, node: &str) -> pingora::Resu
     session.as_downstream_mut().write_response_header(Box::new(response)).await
 }
 
+/// Our member as a line of its own: a list may be spread over several (RFC 9110 section 5.3).
+pub(crate) fn put_told(out: &mut BytesMut, ours: &str) {
+    put_field(out, SPELT, &value(ours));
+}
+
 /// Adds our member to an answer that is passed on.
 pub(crate) fn attach(response: &mut ResponseHeader, field: &header::Field) {
     response.remove_header(&PROXY_STATUS);

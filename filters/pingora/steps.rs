@@ -23,8 +23,9 @@ use whodunit_filters::methods;
 use crate::arrival::{Arrival, Left};
 use crate::connections::Connections;
 use crate::context::Case;
-use crate::note::{Noted, deny};
+use crate::note::{self, Noted, deny};
 use crate::observe::{self, Moment};
+use crate::own::Own;
 use crate::{edit, outcome, view};
 
 /// The ingress hands over what it knows of the request's arrival; what the service persisted with
@@ -45,6 +46,11 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) {
         case.exchange.id = id;
     }
     case.exchange.idempotent = request.method.is_idempotent();
+    let presented = request.headers.get("whodunit-debug").map(http::HeaderValue::as_bytes);
+    let settings = case.settings.clone();
+    case.disclosure = settings.diagnosis.disclose(view::client(session, case), presented);
+    let own = Own { settings, id: case.exchange.id, disclosure: case.disclosure };
+    note::spread(session, case.client.clone(), own);
     let timeouts = case.timeouts.clone();
     session.set_read_timeout(Some(timeouts.request_body.value.0));
     session.set_write_timeout(Some(timeouts.write.value.0));

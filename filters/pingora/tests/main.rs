@@ -1,0 +1,9 @@
+//! Whole services over real sockets: somebody's `ProxyHttp`, wrapped, between a client and an
+//! origin that are made of raw bytes.
+
+mod order;
+mod own;
+mod panics;
+mod rig;
+mod terminator;
+mod wrapped;
