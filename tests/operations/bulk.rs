@@ -1,7 +1,5 @@
 //! Much at a time: large bodies in little memory, and many clients that do nothing.
 
-use std::io::Write;
-
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{GET, OK};
@@ -9,6 +7,7 @@ use crate::rig::client::Client;
 use crate::rig::origin::Origin;
 use crate::rig::proxy::Proxy;
 use crate::rig::settings::Settings;
+use crate::rig::skip;
 
 const GIB: usize = 1 << 30;
 
@@ -69,9 +68,7 @@ fn slow_clients_do_not_hold_up_the_others() {
     let all = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: all, maximum: all }).expect("up to the maximum");
     if all.is_some_and(|files| files < 2 * SLOW as u64 + 200) {
-        // Not by the macro: what that prints is kept from sight when a test passes.
-        let said = format!("SKIPPED: slow_clients_do_not_hold_up_the_others: only {all:?} files\n");
-        std::io::stderr().write_all(said.as_bytes()).ok();
+        skip("slow_clients_do_not_hold_up_the_others", &format!("only {all:?} files"));
         return;
     }
     let origin = Origin::answering(OK);
