@@ -106,18 +106,20 @@ fn ask(client: &mut Client, method: &str, head: &str, body: Option<u64>) -> Opti
 
 /// What is wrong with the verdict on this fault, if anything.
 fn judged(fault: &Fault, lab: &Lab) -> Option<String> {
-    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| meet(fault, lab)));
-    let Ok(told) = told else { return Some(format!("{}: it broke a promise", fault.name)) };
-    let cause = told.text("cause");
-    let right = cause == fault.cause || fault.also.contains(&cause);
-    let untold = UNTOLD.iter().find(|(name, _)| *name == fault.name);
-    match (right, untold) {
-        (true, None) | (false, Some(_)) => None,
-        (true, Some(_)) => Some(format!("{} is told; take it off the list", fault.name)),
-        (false, None) => Some(format!(
-            "{}: `{cause}` instead of `{}`: {}",
-            fault.name, fault.cause, told.record
-        )),
+    let meeting = std::panic::AssertUnwindSafe(|| meet(fault, lab));
+    let complaint = match std::panic::catch_unwind(meeting) {
+        Ok(told) => {
+            let cause = told.text("cause");
+            let right = cause == fault.cause || fault.also.contains(&cause);
+            (!right).then(|| format!("`{cause}`, not `{}`: {}", fault.cause, told.record))
+        }
+        Err(_) => Some("a promise was broken; it stands above".to_owned()),
+    };
+    let untold = UNTOLD.iter().any(|(name, _)| *name == fault.name);
+    match complaint {
+        Some(_) if untold => None,
+        None if untold => Some(format!("{} is told now: take it off the list", fault.name)),
+        complaint => complaint.map(|complaint| format!("{}: {complaint}", fault.name)),
     }
 }
 
