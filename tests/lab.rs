@@ -28,7 +28,6 @@ const UNTOLD: &[(&str, &str)] = &[
     ("early-answer", "a client that leaves with the whole answer, its body half sent, is blamed"),
     ("early-answer-drop", "a client that leaves with the whole answer is blamed"),
     ("upload-stalled", "a client that is held up by the origin is blamed for being slow"),
-    ("header-dribble", "the limit for the whole response does not hold before its header is there"),
 ];
 
 /// Longer than all limits of the proxy together.

@@ -164,14 +164,23 @@ impl Client {
         self.buffer.drain(..length).collect()
     }
 
-    /// Reads and forgets so many bytes, or as many as there are: how many came.
-    pub(crate) fn swallow(&mut self, length: usize) -> usize {
+    /// Reads and forgets a body: how many bytes came; `None` when it was not whole.
+    pub(crate) fn swallow(&mut self, framing: Framing) -> Option<usize> {
+        if framing == Framing::Chunked {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            return message::swallow_chunks(&mut buffer, |buffer| {
+                let more = self.fill();
+                buffer.append(&mut self.buffer);
+                more
+            });
+        }
+        let Framing::Length(length) = framing else { panic!("{framing:?} does not tell its end") };
         let mut came = 0;
         loop {
             came += self.buffer.len();
             self.buffer.clear();
             if came >= length || !self.fill() {
-                return came;
+                return (came >= length).then_some(came);
             }
         }
     }
