@@ -14,6 +14,7 @@ pub(crate) mod promise;
 pub(crate) mod proxy;
 pub(crate) mod settings;
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 /// The longest that anything in a test may take. Nothing waits for it to pass: running out of it
@@ -30,4 +31,10 @@ pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Says that a test is left out here, and why. Not by the macro: what that prints is kept from
+/// sight when a test passes.
+pub(crate) fn skip(test: &str, why: &str) {
+    std::io::stderr().write_all(format!("SKIPPED: {test}: {why}\n").as_bytes()).ok();
 }

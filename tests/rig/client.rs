@@ -39,6 +39,24 @@ impl Client {
         }
     }
 
+    /// Sends a body of so many bytes, as far as the proxy takes it, or until it says something.
+    pub(crate) fn upload(&mut self, bytes: u64) {
+        let piece = vec![b'u'; 1 << 18];
+        let mut left = usize::try_from(bytes).expect("it fits into memory");
+        let began = std::time::Instant::now();
+        let turn = std::time::Duration::from_millis(20);
+        self.stream.set_write_timeout(Some(turn)).expect("a timeout can be set");
+        while left > 0 && !self.speaks_within(std::time::Duration::from_micros(1)) {
+            match self.stream.write(&piece[..left.min(piece.len())]) {
+                Ok(length) => left -= length,
+                Err(error) if gone(error.kind()) => break,
+                Err(error) if later(error.kind()) && began.elapsed() < PATIENCE => {}
+                Err(error) => panic!("{left} bytes were not taken: {error}"),
+            }
+        }
+        self.stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    }
+
     /// Sends a FIN; answers can still come.
     pub(crate) fn finish(&self) {
         self.stream.shutdown(Shutdown::Write).expect("the connection is open");
@@ -132,7 +150,7 @@ impl Client {
         self.stream.set_read_timeout(Some(time)).expect("a timeout can be set");
         let spoke = match self.stream.peek(&mut [0]) {
             Ok(_) => true,
-            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+            Err(error) => !later(error.kind()),
         };
         self.stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
         spoke
@@ -146,14 +164,23 @@ impl Client {
         self.buffer.drain(..length).collect()
     }
 
-    /// Reads and forgets so many bytes, or as many as there are: how many came.
-    pub(crate) fn swallow(&mut self, length: usize) -> usize {
+    /// Reads and forgets a body: how many bytes came; `None` when it was not whole.
+    pub(crate) fn swallow(&mut self, framing: Framing) -> Option<usize> {
+        if framing == Framing::Chunked {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            return message::swallow_chunks(&mut buffer, |buffer| {
+                let more = self.fill();
+                buffer.append(&mut self.buffer);
+                more
+            });
+        }
+        let Framing::Length(length) = framing else { panic!("{framing:?} does not tell its end") };
         let mut came = 0;
         loop {
             came += self.buffer.len();
             self.buffer.clear();
             if came >= length || !self.fill() {
-                return came;
+                return (came >= length).then_some(came);
             }
         }
     }
@@ -176,6 +203,10 @@ impl Client {
         assert!(self.buffer.is_empty(), "left over: {:?}", String::from_utf8_lossy(&self.buffer));
         self.over.expect("there is no more to read")
     }
+}
+
+fn later(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 fn gone(kind: ErrorKind) -> bool {

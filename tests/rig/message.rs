@@ -189,6 +189,38 @@ pub(crate) fn unchunk(bytes: &[u8]) -> (Vec<u8>, Option<usize>) {
     (body, None)
 }
 
+/// Counts the bytes of a chunked body and forgets them; `more` reads, and says whether there was
+/// any. `None` when the body ended before its last chunk.
+pub(crate) fn swallow_chunks(
+    buffer: &mut Vec<u8>,
+    mut more: impl FnMut(&mut Vec<u8>) -> bool,
+) -> Option<usize> {
+    let mut came = 0;
+    loop {
+        let Ok(httparse::Status::Complete((skip, size))) = httparse::parse_chunk_size(buffer) else {
+            if !more(buffer) {
+                return None;
+            }
+            continue;
+        };
+        let size = usize::try_from(size).expect("a chunk fits into memory");
+        // With the end of the line, and that of the empty trailer section after the last chunk.
+        let mut left = skip + size + 2;
+        while left > 0 {
+            if buffer.is_empty() && !more(buffer) {
+                return None;
+            }
+            let there = left.min(buffer.len());
+            buffer.drain(..there);
+            left -= there;
+        }
+        came += size;
+        if size == 0 {
+            return Some(came);
+        }
+    }
+}
+
 /// The message `raw` as a response to a request with `method`, read to its end.
 pub(crate) fn whole_response(raw: &[u8], method: &str) -> Option<Response> {
     let mut at = 0;
@@ -227,6 +259,14 @@ mod tests {
         assert_eq!(unchunk(b"3\r\nab"), (b"ab".to_vec(), None));
         assert_eq!(unchunk(b"0\r\n"), (Vec::new(), None));
         assert_eq!(unchunk(b"3\r\nabc\r\nnonsense\r\n"), (b"abc".to_vec(), None));
+    }
+
+    #[test]
+    fn chunks_are_counted_however_they_come() {
+        let mut bytes = b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n".iter();
+        let one = |buffer: &mut Vec<u8>| bytes.next().map(|byte| buffer.push(*byte)).is_some();
+        assert_eq!(swallow_chunks(&mut Vec::new(), one), Some(5));
+        assert_eq!(swallow_chunks(&mut b"3\r\nabc\r\n".to_vec(), |_| false), None);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! Places that are hard to reach: ports that refuse, queues that are full, and a network of our
 //! own where packets can be lost.
 
-use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
@@ -97,9 +96,7 @@ pub(crate) fn apart(name: &str, body: impl FnOnce()) {
         Err(error) => Some(format!("unshare: {error}")),
     };
     if let Some(why) = why {
-        // Not by the macro: what that prints is kept from sight when a test passes.
-        let said = format!("SKIPPED: {name}: no private network namespace here: {why}\n");
-        std::io::stderr().write_all(said.as_bytes()).ok();
+        super::skip(name, &format!("no private network namespace here: {why}"));
         return;
     }
     let program = std::env::current_exe().expect("this program has a path");

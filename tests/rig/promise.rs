@@ -202,7 +202,7 @@ fn untouched(proxy: &Proxy, record: &Value, answer: &Response) {
 
 /// The fields that do not belong to one hop. The order of fields with different names means
 /// nothing (RFC 9110 section 5.3); that of the others is kept.
-fn lasting(fields: &Fields) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn lasting(fields: &Fields) -> Vec<(String, Vec<u8>)> {
     let mut lasting = fields.0.clone();
     lasting.retain(|(name, _)| !ONE_HOP.contains(&name.to_ascii_lowercase().as_str()));
     lasting.sort_by(|(a, _), (b, _)| a.cmp(b));

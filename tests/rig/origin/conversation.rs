@@ -83,11 +83,19 @@ impl Conversation {
         std::mem::take(&mut self.buffer)
     }
 
-    /// Reads and forgets the body of the request whose head was read, by its length: how many
-    /// bytes came.
+    /// Reads and forgets the body of the request whose head was read: how many bytes came.
     pub(crate) fn swallow(&mut self) -> usize {
         let entry = self.entry.expect("the head is there");
-        let fields = &self.journal.entries()[entry].request.fields;
+        let fields = self.journal.entries()[entry].request.fields.clone();
+        if fields.text("transfer-encoding").is_some() {
+            let mut buffer = self.unread();
+            let whole = message::swallow_chunks(&mut buffer, |buffer| {
+                let more = self.fill();
+                buffer.append(&mut self.buffer);
+                more
+            });
+            return whole.expect("a last chunk");
+        }
         let length: usize =
             fields.text("content-length").expect("a length").parse().expect("a number");
         let mut came = 0;
@@ -99,11 +107,9 @@ impl Conversation {
         }
     }
 
-    /// Sends these bytes so many times, without a note of it.
-    pub(crate) fn pour(&mut self, bytes: &[u8], times: usize) {
-        for _ in 0..times {
-            self.stream.write(bytes);
-        }
+    /// Sends these bytes without a note of it.
+    pub(crate) fn pour(&mut self, bytes: &[u8]) {
+        self.stream.write(bytes);
     }
 
     /// Sends these bytes, as far as the proxy takes them.
