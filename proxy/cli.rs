@@ -85,7 +85,7 @@ pub fn main() -> ExitCode {
         Command::Causes(causes) => end(|| causes.main()),
         Command::Demo(demo) => end(|| demo.main()),
         Command::Lab(lab) => end(|| lab.main()),
-        Command::Schema(schema) => end(|| schema.main()),
+        Command::Schema(schema::Schema {}) => end(schema::Schema::main),
         Command::Completions(completions) => end(|| completions.main()),
         Command::Man(man) => end(|| man.main()),
     }

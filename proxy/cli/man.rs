@@ -6,6 +6,7 @@ use clap::{Args, CommandFactory as _};
 
 use super::output::put;
 use super::{Cli, End};
+use crate::notice;
 
 /// Print the manual page.
 #[derive(Args, Debug)]
@@ -23,17 +24,14 @@ impl Man {
     pub(super) fn main(self) -> io::Result<End> {
         let mut cli = Cli::command();
         cli.build();
-        let page = match self.command {
-            None => cli,
-            Some(name) => match cli.find_subcommand(&name) {
-                Some(command) => command.clone(),
-                None => {
-                    crate::notice::say(&format!(
-                        "there is no command `{name}`; `whodunit --help` lists them"
-                    ));
-                    return Ok(End::Misused);
-                }
-            },
+        let page = match self.command.as_deref() {
+            None => Some(&cli),
+            Some(name) => cli.find_subcommand(name),
+        };
+        let Some(page) = page.cloned() else {
+            let name = self.command.unwrap_or_default();
+            notice::say(&format!("there is no command `{name}`; `whodunit --help` lists them"));
+            return Ok(End::Misused);
         };
         let mut text = Vec::new();
         clap_mangen::Man::new(page).render(&mut text)?;

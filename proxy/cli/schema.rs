@@ -19,7 +19,7 @@ Exit codes: 0 printed, 70 internal error.")]
 pub(super) struct Schema {}
 
 impl Schema {
-    pub(super) fn main(self) -> io::Result<End> {
+    pub(super) fn main() -> io::Result<End> {
         put(&format!("{:#}\n", whodunit_conf::schema()))?;
         Ok(End::Fine)
     }

@@ -73,7 +73,7 @@ pub(super) async fn ask(to: SocketAddr, request: &str, manner: Manner) -> io::Re
         return Ok(Answer::default());
     }
     let mut got = Vec::new();
-    let mut buffer = [0; 16 << 10];
+    let mut buffer = vec![0; 16 << 10];
     loop {
         match stream.read(&mut buffer).await {
             Ok(1..) if got.len() > MAX => break,
