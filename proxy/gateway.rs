@@ -15,7 +15,7 @@ use whodunit_filters::attribution::{Failure, Key, NextHop};
 use whodunit_pingora::{Noted, connection_lost, deny};
 
 use crate::plan::{Destination, Plan};
-use crate::upstream::dial;
+use crate::upstream::dial::{self, Line};
 use crate::upstream::gate::Gate;
 
 /// The most of a host or path that becomes evidence.
@@ -98,10 +98,15 @@ impl ProxyHttp for Gateway {
         let note = session.note();
         note.dns = picked.name.is_some().then_some(picked.dns);
         note.answer_age = picked.answer_age;
-        let upgrade = upgrades(session) && session.as_downstream_mut().is_body_empty();
-        let dialled =
-            dial::dial(&destination.pool.upstream, &picked, &destination.timeouts, upgrade)
-                .map_err(deny)?;
+        let line = if upgrades(session) && session.as_downstream_mut().is_body_empty() {
+            Line::Upgrade
+        } else if trip.tried.is_empty() {
+            Line::Pooled
+        } else {
+            Line::Fresh
+        };
+        let dialled = dial::dial(&destination.pool.upstream, &picked, &destination.timeouts, line)
+            .map_err(deny)?;
         trip.tried.push(picked.next_hop);
         trip.endpoints.push(picked.endpoint);
         trip.gate = dialled.gate;

@@ -132,9 +132,8 @@ fn a_question_about_this_very_node_ends_here() {
     let proxy = Settings::to(&origin).start();
     let ask = |left: &str| {
         let mut client = proxy.connect();
-        client.send(format!(
-            "OPTIONS / HTTP/1.1\r\nHost: app.test\r\nMax-Forwards: {left}\r\n\r\n"
-        ));
+        client
+            .send(format!("OPTIONS / HTTP/1.1\r\nHost: app.test\r\nMax-Forwards: {left}\r\n\r\n"));
         client.receive("OPTIONS").expect("an answer")
     };
     let here = ask("0");

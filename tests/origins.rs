@@ -87,7 +87,8 @@ fn lasts(answer: &Response) -> (u16, String, Vec<(String, Vec<u8>)>, Vec<u8>) {
     if let Some(boundary) = boundary(&answer.fields) {
         let same = "=".repeat(boundary.len());
         let text = |bytes: &[u8]| bytes.iter().map(|b| char::from(*b)).collect::<String>();
-        let bytes = |text: &str| text.chars().map(|c| u8::try_from(c).expect("it was one")).collect();
+        let bytes =
+            |text: &str| text.chars().map(|c| u8::try_from(c).expect("it was one")).collect();
         body = bytes(&text(&body).replace(&boundary, &same));
         for (_, value) in &mut fields {
             *value = bytes(&text(value).replace(&boundary, &same));
@@ -110,9 +111,8 @@ fn differences(proxy: &Proxy, origin: SocketAddr, asks: &[Ask]) -> Vec<String> {
     let mut different = Vec::new();
     for batch in asks.chunks(BATCH) {
         let expected: Vec<Response> = batch.iter().map(|ask| direct.ask(ask)).collect();
-        let told = proxy.exchanges(batch.len(), || {
-            batch.iter().map(|ask| Some(through.ask(ask))).collect()
-        });
+        let told = proxy
+            .exchanges(batch.len(), || batch.iter().map(|ask| Some(through.ask(ask))).collect());
         for ((ask, expected), told) in batch.iter().zip(&expected).zip(&told) {
             let answer = told.answer();
             let chunks_for_the_old = ask.minor == 0 && answer.chunked;

@@ -52,6 +52,9 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) {
     let own = Own { settings, id: case.exchange.id, disclosure: case.disclosure };
     note::spread(session, case.client.clone(), own);
     let timeouts = case.timeouts.clone();
+    if timeouts.keepalive.value.0.is_zero() {
+        session.set_keepalive(None);
+    }
     session.set_read_timeout(Some(timeouts.request_body.value.0));
     session.set_write_timeout(Some(timeouts.write.value.0));
 }

@@ -22,12 +22,23 @@ pub struct Dialled {
     pub gate: Option<Gate>,
 }
 
+/// Where the connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// From the pool, if it has one.
+    Pooled,
+    /// A new one, that does not go to the pool: what is tried once more must not meet with the
+    /// same stale connections again.
+    Fresh,
+    /// The same for an upgrade without a body, through a gate.
+    Upgrade,
+}
+
 /// A group that no other connection belongs to; the fingerprints of TLS sections leave the
 /// highest bit clear.
-static UPGRADES: AtomicU64 = AtomicU64::new(1 << 63);
+static ALONE: AtomicU64 = AtomicU64::new(1 << 63);
 
-/// Builds the peer. An `upgrade` without a body goes through a gate of its own, over a connection
-/// that is neither taken from the pool nor given to it.
+/// Builds the peer.
 ///
 /// # Errors
 /// `proxy_config_invalid` when the certificate is to be verified and there is no name to verify
@@ -36,7 +47,7 @@ pub fn dial(
     upstream: &Upstream,
     picked: &Picked,
     timeouts: &TimeoutsInForce,
-    upgrade: bool,
+    line: Line,
 ) -> Result<Dialled, Failure> {
     let tls = upstream.tls.as_ref();
     let sni = match tls {
@@ -70,9 +81,9 @@ pub fn dial(
         peer.client_cert_key.clone_from(&tls.client);
         peer.group_key = tls.fingerprint;
     }
-    let gate = upgrade.then(Gate::default);
-    if gate.is_some() {
-        peer.group_key = UPGRADES.fetch_add(1, Ordering::Relaxed);
+    let gate = (line == Line::Upgrade).then(Gate::default);
+    if line != Line::Pooled {
+        peer.group_key = ALONE.fetch_add(1, Ordering::Relaxed);
         peer.options.idle_timeout = Some(Duration::from_millis(1));
     }
     if gate.is_some() || tls.is_some() && tls_limit != connect {

@@ -18,7 +18,12 @@ pub(super) struct Ask {
 impl std::fmt::Debug for Ask {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let bytes = self.bytes();
-        write!(f, "{:?} of {} bytes", String::from_utf8_lossy(&bytes[..bytes.len().min(300)]), bytes.len())
+        write!(
+            f,
+            "{:?} of {} bytes",
+            String::from_utf8_lossy(&bytes[..bytes.len().min(300)]),
+            bytes.len()
+        )
     }
 }
 

@@ -38,7 +38,9 @@ fn content(name: &str) -> Vec<u8> {
         "empty.txt" => Vec::new(),
         "one.txt" => b"1".to_vec(),
         // Nothing a compression could work with, and every byte there is.
-        "data.bin" => (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect(),
+        "data.bin" => {
+            (0..200_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
+        }
         "large.txt" => (0..20_000).map(line).collect::<String>().into_bytes(),
         _ => (0..60).map(line).collect::<String>().into_bytes(),
     }

@@ -137,7 +137,9 @@ fn configuration(folder: &Path, address: SocketAddr) -> String {
         .map(|status| match status {
             204 | 304 => format!("location = /status/{status} {{ return {status}; }}\n"),
             301..=308 => format!("location = /status/{status} {{ return {status} /one.txt; }}\n"),
-            _ => format!("location = /status/{status} {{ return {status} 'this is {status}\\n'; }}\n"),
+            _ => format!(
+                "location = /status/{status} {{ return {status} 'this is {status}\\n'; }}\n"
+            ),
         })
         .collect();
     let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]

@@ -13,7 +13,8 @@ pub(super) struct Version {
 
 const LONG_AGO: &str = "Sat, 01 Jan 2000 00:00:00 GMT";
 const FAR_AWAY: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
-const QUERIES: [&str; 6] = ["", "?", "?a=1", "?a=1&b=%20+&a=3", "?u=http://x/../y?z", "?%C3%A9;=&&"];
+const QUERIES: [&str; 6] =
+    ["", "?", "?a=1", "?a=1&b=%20+&a=3", "?u=http://x/../y?z", "?%C3%A9;=&&"];
 const RANGES: [&str; 12] = [
     "bytes=0-0",
     "bytes=0-",

@@ -197,7 +197,8 @@ pub(crate) fn swallow_chunks(
 ) -> Option<usize> {
     let mut came = 0;
     loop {
-        let Ok(httparse::Status::Complete((skip, size))) = httparse::parse_chunk_size(buffer) else {
+        let Ok(httparse::Status::Complete((skip, size))) = httparse::parse_chunk_size(buffer)
+        else {
             if !more(buffer) {
                 return None;
             }

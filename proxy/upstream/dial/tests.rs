@@ -39,15 +39,15 @@ fn picked(next_hop: NextHop, name: Option<&str>) -> Picked {
     }
 }
 
-fn peer(tls: Option<TlsSettings>, hop: &Picked, upgrade: bool) -> Box<HttpPeer> {
-    dial(&upstream(tls), hop, &timeouts(), upgrade).expect("a peer").peer
+fn peer(tls: Option<TlsSettings>, hop: &Picked, line: Line) -> Box<HttpPeer> {
+    dial(&upstream(tls), hop, &timeouts(), line).expect("a peer").peer
 }
 
 #[test]
 fn every_limit_is_set() {
     let hop = picked(NextHop::Inet(([127, 0, 0, 1], 80).into()), None);
     for (tls, connection, total) in [(None, 5, 6), (Some(TlsSettings::default()), 6, 11)] {
-        let peer = peer(tls, &hop, false);
+        let peer = peer(tls, &hop, Line::Pooled);
         let options = &peer.options;
         let seconds = |limit: Option<Duration>| limit.expect("a limit").as_secs();
         assert_eq!(seconds(options.connection_timeout), connection);
@@ -62,23 +62,32 @@ fn every_limit_is_set() {
 fn the_server_name_is_never_empty_when_it_matters() {
     let tls = || Some(TlsSettings::default());
     let address = NextHop::Inet(([127, 0, 0, 1], 443).into());
-    assert_eq!(peer(tls(), &picked(address.clone(), Some("a.test.")), false).sni, "a.test");
-    assert_eq!(peer(tls(), &picked(address.clone(), None), false).sni, "127.0.0.1");
+    assert_eq!(peer(tls(), &picked(address.clone(), Some("a.test.")), Line::Pooled).sni, "a.test");
+    assert_eq!(peer(tls(), &picked(address.clone(), None), Line::Pooled).sni, "127.0.0.1");
     let named = TlsSettings { sni: Some("b.test".into()), ..TlsSettings::default() };
-    assert_eq!(peer(Some(named), &picked(address, Some("a.test")), false).sni, "b.test");
+    assert_eq!(peer(Some(named), &picked(address, Some("a.test")), Line::Pooled).sni, "b.test");
     let socket = picked(NextHop::Unix("/run/a.sock".into()), None);
-    let refused = dial(&upstream(tls()), &socket, &timeouts(), false).err().expect("refused");
+    let refused =
+        dial(&upstream(tls()), &socket, &timeouts(), Line::Pooled).err().expect("refused");
     assert_eq!(refused.evidence.text(Key::Setting), Some("upstreams.web.tls.sni"));
     let open = TlsSettings { verify: false, ..TlsSettings::default() };
-    assert!(!peer(Some(open), &socket, false).options.verify_cert);
+    assert!(!peer(Some(open), &socket, Line::Pooled).options.verify_cert);
 }
 
 #[test]
 fn upgrades_share_no_connection_and_others_do() {
     let hop = picked(NextHop::Inet(([127, 0, 0, 1], 80).into()), None);
-    assert_eq!(peer(None, &hop, false).reuse_hash(), peer(None, &hop, false).reuse_hash());
-    assert_ne!(peer(None, &hop, true).reuse_hash(), peer(None, &hop, true).reuse_hash());
-    assert_ne!(peer(None, &hop, true).reuse_hash(), peer(None, &hop, false).reuse_hash());
+    assert_eq!(
+        peer(None, &hop, Line::Pooled).reuse_hash(),
+        peer(None, &hop, Line::Pooled).reuse_hash()
+    );
+    for alone in [Line::Fresh, Line::Upgrade] {
+        assert_ne!(peer(None, &hop, alone).reuse_hash(), peer(None, &hop, alone).reuse_hash());
+        assert_ne!(
+            peer(None, &hop, alone).reuse_hash(),
+            peer(None, &hop, Line::Pooled).reuse_hash()
+        );
+    }
 }
 
 /// A proxy in front of an origin that answers `101` before it was asked anything.
@@ -103,7 +112,13 @@ impl ProxyHttp for Front {
         gate: &mut Self::CTX,
     ) -> pingora::Result<Box<HttpPeer>> {
         let hop = picked(self.origin.clone(), None);
-        let mut dialled = dial(&upstream(None), &hop, &timeouts(), self.gated).expect("a peer");
+        let mut dialled = dial(
+            &upstream(None),
+            &hop,
+            &timeouts(),
+            if self.gated { Line::Upgrade } else { Line::Pooled },
+        )
+        .expect("a peer");
         // Without the gate, too, each upgrade has a connection of its own.
         dialled.peer.group_key = UPGRADES.fetch_add(1, Ordering::Relaxed);
         *gate = dialled.gate;
