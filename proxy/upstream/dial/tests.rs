@@ -120,7 +120,7 @@ impl ProxyHttp for Front {
         )
         .expect("a peer");
         // Without the gate, too, each upgrade has a connection of its own.
-        dialled.peer.group_key = UPGRADES.fetch_add(1, Ordering::Relaxed);
+        dialled.peer.group_key = ALONE.fetch_add(1, Ordering::Relaxed);
         *gate = dialled.gate;
         Ok(dialled.peer)
     }
