@@ -25,8 +25,9 @@ pub(super) struct Stage {
     /// Where its operators ask.
     pub(super) admin: String,
     pub(super) lab: Lab,
-    /// Another one, so that nobody else uses the connections to it.
-    _racing: Lab,
+    /// Another one, for whatever leaves its connection fit for another request: nobody else is to
+    /// meet with such a connection, and a race with its end, by chance.
+    _keeping: Lab,
     child: Child,
     folder: TempDir,
     _tasks: JoinSet<()>,
@@ -42,7 +43,7 @@ impl Stage {
     pub(super) async fn set(port: u16) -> Result<Self, String> {
         let failed = |error: io::Error| format!("the demo cannot be set up: {error}");
         let lab = lab::start(ANY.into()).await.map_err(failed)?;
-        let racing = lab::start(ANY.into()).await.map_err(failed)?;
+        let keeping = lab::start(ANY.into()).await.map_err(failed)?;
         let mut tasks = JoinSet::new();
         let proxy = Arc::new(OnceLock::new());
         let relay = relay(&mut tasks, proxy.clone()).await.map_err(failed)?;
@@ -50,9 +51,11 @@ impl Stage {
         let folder = tempfile::tempdir().map_err(failed)?;
         let door = |name| lab.port(name).expect("the lab has a port for it").to_string();
         let upstreams = [
-            ("lab", "/ok", lab.address().to_string()),
-            ("lab", "/fault/", String::new()),
-            ("racing", "/fault/keepalive-race", racing.address().to_string()),
+            ("lab", "/fault/", lab.address().to_string()),
+            ("keeping", "/ok", keeping.address().to_string()),
+            ("keeping", "/fault/keepalive-race", String::new()),
+            ("keeping", "/fault/error-", String::new()),
+            ("keeping", "/fault/proxy-status", String::new()),
             ("silent", "/silent", door("accept-silent")),
             ("loop", "/loop", relay.to_string()),
             ("misnamed", "/misnamed", "no-such-name.test:80".to_owned()),
@@ -77,7 +80,7 @@ impl Stage {
             .map_err(|_| "the proxy does not start".to_owned())??;
         // The relay was told of nothing before, so this is the first.
         let _ = proxy.set(address);
-        Ok(Self { proxy: address, admin, lab, _racing: racing, child, folder, _tasks: tasks })
+        Ok(Self { proxy: address, admin, lab, _keeping: keeping, child, folder, _tasks: tasks })
     }
 
     /// Begins to play a scene.
@@ -117,7 +120,7 @@ fn configuration(
          routes:\n"
     );
     for (name, path, _) in upstreams {
-        let route = path.trim_matches('/').replace('/', "-");
+        let route = path.trim_matches(['/', '-']).replace('/', "-");
         writeln!(yaml, "  - {{ name: {route}, match: {{ path: {path} }}, upstream: {name} }}")
             .expect("a String takes all");
     }
