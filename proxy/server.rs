@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
 use whodunit_conf::Checked;
 use whodunit_filters::attribution::ledger::Use;
@@ -60,6 +61,7 @@ pub const MISCONFIGURED: u8 = 2;
 /// When it cannot start: a socket that cannot be had, a file that cannot be read.
 pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
     let config = &checked.config;
+    raise_the_limit_of_files();
     let sockets = listen::bind(config)?;
     let admin_socket = listen::admin(config)?;
     let log = &config.log;
@@ -192,6 +194,16 @@ struct Lines(Sink);
 impl whodunit_pingora::Sink for Lines {
     fn write(&self, record: &Arc<Record>) {
         self.0.write(record.line());
+    }
+}
+
+/// Each connection takes a file descriptor. The soft limit is usually 1,024 and there for programs
+/// that use `select`; up to the hard limit a process may raise it by itself.
+fn raise_the_limit_of_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        notice::say(&format!("the limit of open files stays as it is: {error}"));
     }
 }
 

@@ -87,7 +87,7 @@ rows! {
         meaning: "The request came back to where it had been before, or passed too many proxies; sending it on would go on for ever.",
         says: "The request came back to where it had been, or passed too many proxies: {trace}.",
         remedy: "Find the link in that list that points back, and point it at the origin; most often an upstream's address, or its name, leads to this proxy again.",
-        details: "loop[ of {hops} hops]",
+        details: "loop[, hops so far: {hops}]",
         proof: &[Key::Trace, Key::Hops],
         elsewhere: &[("Cloudflare", "1000, DNS points to prohibited IP"), ("Alibaba ALB", "463"), ("Fastly", "503 Loop detected")],
         when: by_denial,
