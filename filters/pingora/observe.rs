@@ -4,11 +4,17 @@
 //! here and nowhere else, and pinned by a test, so that an upgrade that rewords it fails the build.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+mod header;
+mod http2;
+mod system;
+
 use std::io;
 
 use pingora::{Error, ErrorSource, ErrorType};
-use whodunit_filters::attribution::{Exchange, Failure, Fault, Key, Phase, Side, sniff};
+use whodunit_filters::attribution::{Exchange, Failure, Fault, Key, Phase, Side};
 
+use self::header::received;
+use self::system::{errno, io_error};
 use crate::note::Denial;
 use crate::tls;
 
@@ -77,23 +83,6 @@ pub(crate) fn denial(error: &Error) -> Option<&Denial> {
     None
 }
 
-/// The operating system's error at the root, however deep Pingora has wrapped it.
-pub(crate) fn io_error(error: &Error) -> Option<&io::Error> {
-    let root = error.root_cause();
-    let direct = root.downcast_ref::<io::Error>();
-    direct.or_else(|| {
-        let mut next = root.source();
-        for _ in 0..8 {
-            let cause = next?;
-            if let Some(found) = cause.downcast_ref::<io::Error>() {
-                return Some(found);
-            }
-            next = cause.source();
-        }
-        None
-    })
-}
-
 /// Whether an error says that the origin's connection was lost: what another connection may make
 /// up for.
 #[must_use]
@@ -125,6 +114,8 @@ fn client_side(error: &Error, moment: Moment) -> Failure {
         ErrorType::WriteTimedout => Failure::new(Side::Client, Phase::Respond, Fault::TimedOut),
         ErrorType::ConnectionClosed => failure(Fault::Closed).with(Key::Left, "closed"),
         ErrorType::ReadError | ErrorType::WriteError => left(error, failure),
+        // A filter of the service's made the body shorter than its header says.
+        ErrorType::Custom("PrematureBodyEnd") => inside(error, moment),
         ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::Custom(_) => {
             failure(Fault::Malformed).with(Key::Part, "body")
         }
@@ -155,12 +146,13 @@ fn client_side(error: &Error, moment: Moment) -> Failure {
     }
 }
 
-/// How the client left: by FIN or by RST.
+/// How the client left: by FIN, or by RST or RST_STREAM.
 fn left(error: &Error, failure: impl Fn(Fault) -> Failure) -> Failure {
     match io_error(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => {
             failure(Fault::Reset).with(Key::Left, "reset")
         }
+        _ if http2::reset(error) => failure(Fault::Reset).with(Key::Left, "reset"),
         _ => failure(Fault::Closed).with(Key::Left, "closed"),
     }
 }
@@ -168,13 +160,19 @@ fn left(error: &Error, failure: impl Fn(Fault) -> Failure) -> Failure {
 fn origin_side(error: &Error, moment: Moment) -> Failure {
     let phase = moment.phase();
     let failure = |fault| Failure::new(Side::Origin, phase, fault);
+    if let Some(fault) = http2::fault(error) {
+        return errno(failure(fault), error);
+    }
     match error.etype() {
         ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError => {
             connecting(error, moment)
         }
         ErrorType::ConnectTimedout => {
-            // The same limit runs first for TCP and then anew for TLS; the wording tells which.
-            let tls = context(error).starts_with("connecting to server ");
+            // The same limit runs first for TCP and then anew for TLS; the wording tells which. One
+            // on both together, which only a service can set, does not tell where it ran out.
+            let context = context(error);
+            let tls = context.starts_with("connecting to server ")
+                && !context.contains(", total-connection timeout ");
             let phase = if tls { Phase::Tls } else { Phase::Connect };
             Failure::new(Side::Origin, phase, Fault::TimedOut)
         }
@@ -182,8 +180,8 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
         ErrorType::TLSHandshakeFailure
         | ErrorType::InvalidCert
         | ErrorType::HandshakeError
-        | ErrorType::TLSWantX509Lookup => tls::failure(&root(error)),
-        ErrorType::InvalidHTTPHeader => response_header(error),
+        | ErrorType::TLSWantX509Lookup => tls::failure(context(error)),
+        ErrorType::InvalidHTTPHeader => header::malformed(error),
         ErrorType::ReadTimedout if moment.answered => failure(Fault::Stalled),
         ErrorType::ReadTimedout => failure(Fault::TimedOut),
         ErrorType::WriteTimedout => Failure::new(Side::Origin, Phase::Send, Fault::TimedOut),
@@ -210,7 +208,7 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
         }
         ErrorType::H1Error => failure(Fault::Malformed),
         ErrorType::H2Error | ErrorType::InvalidH2 | ErrorType::H2Downgrade => {
-            failure(Fault::StreamReset(0))
+            failure(Fault::Malformed).with(Key::Rule, "not HTTP/2")
         }
         ErrorType::InternalError
         | ErrorType::BindError
@@ -265,77 +263,6 @@ fn inside(error: &Error, moment: Moment) -> Failure {
     errno(Failure::new(Side::Origin, Phase::Connect, fault), error)
 }
 
-/// A response header that could not be read.
-fn response_header(error: &Error) -> Failure {
-    let failure = |fault| Failure::new(Side::Origin, Phase::Wait, fault);
-    let context = context(error);
-    let objection = root(error);
-    // After `buf: ` stand the origin's own bytes: nothing in them is Pingora's word.
-    if let Some(bytes) = context.strip_prefix("buf: ") {
-        if objection == httparse::Error::TooManyHeaders.to_string() {
-            return failure(Fault::HeaderTooLarge)
-                .with(Key::MaxCount, 256_u64)
-                .with(Key::Count, 257_u64)
-                .with(Key::Setting, "limits.response_headers");
-        }
-        let rule = RULES.iter().find(|(error, _)| objection == error.to_string());
-        let rule = rule.map_or("not an HTTP response", |(_, rule)| rule);
-        return sniff::note(failure(Fault::Malformed).with(Key::Rule, rule), bytes);
-    }
-    if context.starts_with("Response header larger than ") {
-        return failure(Fault::HeaderTooLarge)
-            .with(Key::Limit, 1_048_575_u64)
-            .with(Key::Size, 1_048_576_u64)
-            .with(Key::Setting, "limits.response_header");
-    }
-    if context.contains("Content-Length") {
-        return failure(Fault::Framing)
-            .with(Key::Rule, "Content-Length values that differ, or are no numbers");
-    }
-    failure(Fault::Malformed).with(Key::Rule, "not an HTTP response")
-}
-
-/// What httparse objects to, in our words.
-const RULES: [(httparse::Error, &str); 6] = [
-    (httparse::Error::HeaderName, "a header field's name holds a byte that it must not"),
-    (httparse::Error::HeaderValue, "a header field's value holds a byte that it must not"),
-    (httparse::Error::NewLine, "a line does not end as it must"),
-    (httparse::Error::Status, "the status is no number of three digits"),
-    (httparse::Error::Token, "the first line is not that of an HTTP response"),
-    (httparse::Error::Version, "the first line does not begin with an HTTP version"),
-];
-
-/// Pingora tells how much of the response header had come when the connection ended.
-fn received(failure: Failure, error: &Error) -> Failure {
-    let number = context(error).split_once("bytes already read: ");
-    match number.and_then(|(_, digits)| digits.parse::<u64>().ok()) {
-        Some(bytes) => failure.with(Key::Received, bytes),
-        None => failure,
-    }
-}
-
-/// Adds the symbolic name of the operating system's error.
-fn errno(failure: Failure, error: &Error) -> Failure {
-    let name = match io_error(error).and_then(io::Error::raw_os_error) {
-        Some(1) => "EPERM",
-        Some(2) => "ENOENT",
-        Some(13) => "EACCES",
-        Some(23) => "ENFILE",
-        Some(24) => "EMFILE",
-        Some(32) => "EPIPE",
-        Some(99) => "EADDRNOTAVAIL",
-        Some(101) => "ENETUNREACH",
-        Some(103) => "ECONNABORTED",
-        Some(104) => "ECONNRESET",
-        Some(110) => "ETIMEDOUT",
-        Some(111) => "ECONNREFUSED",
-        Some(113) => "EHOSTUNREACH",
-        Some(other) => return failure.with(Key::Errno, format!("errno {other}")),
-        None => return failure,
-    };
-    failure.with(Key::Errno, name)
-}
-
 /// The context of the innermost of Pingora's errors: where the failure was first noticed. It may
 /// hold bytes of messages, and is only ever matched.
 fn context(error: &Error) -> &str {
@@ -351,3 +278,6 @@ fn context(error: &Error) -> &str {
 fn root(error: &Error) -> String {
     error.root_cause().to_string()
 }
+
+#[cfg(test)]
+mod tests;

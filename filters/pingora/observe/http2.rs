@@ -1,0 +1,32 @@
+//! What HTTP/2 says of a stream or a connection that ended.
+
+use std::io;
+
+use pingora::Error;
+use whodunit_filters::attribution::Fault;
+
+/// The fault, where the origin or its connection ended it. `None` for an error that is not of
+/// HTTP/2, or where our own end found the origin's frames wrong.
+pub(super) fn fault(error: &Error) -> Option<Fault> {
+    let cause = cause(error)?;
+    if let Some(io) = cause.get_io() {
+        return Some(match io.kind() {
+            io::ErrorKind::ConnectionReset => Fault::Reset,
+            _ => Fault::Closed,
+        });
+    }
+    let code = u32::from(cause.reason().filter(|_| cause.is_remote())?);
+    if cause.is_reset() {
+        return Some(Fault::StreamReset(code));
+    }
+    cause.is_go_away().then_some(Fault::GoAway(code))
+}
+
+/// Whether the other end reset the stream.
+pub(super) fn reset(error: &Error) -> bool {
+    cause(error).is_some_and(|cause| cause.is_reset() && cause.is_remote())
+}
+
+fn cause(error: &Error) -> Option<&h2::Error> {
+    error.root_cause().downcast_ref()
+}
