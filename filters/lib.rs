@@ -1,4 +1,4 @@
-//! Who broke the request: evidence, judgement and words for HTTP gateways, without I/O.
+#![doc = include_str!("README.md")]
 
 pub mod attribution;
 pub mod chain;
