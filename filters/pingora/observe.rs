@@ -114,11 +114,12 @@ fn client_side(error: &Error, moment: Moment) -> Failure {
         ErrorType::WriteTimedout => Failure::new(Side::Client, Phase::Respond, Fault::TimedOut),
         ErrorType::ConnectionClosed => failure(Fault::Closed).with(Key::Left, "closed"),
         ErrorType::ReadError | ErrorType::WriteError => left(error, failure),
-        // A filter of the service's made the body shorter than its header says.
-        ErrorType::Custom("PrematureBodyEnd") => inside(error, moment),
-        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::Custom(_) => {
+        ErrorType::InvalidHTTPHeader
+        | ErrorType::H1Error
+        | ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd") => {
             failure(Fault::Malformed).with(Key::Part, "body")
         }
+        // `PrematureBodyEnd` among them: a filter here made the body shorter than its header says.
         ErrorType::ConnectTimedout
         | ErrorType::ConnectRefused
         | ErrorType::ConnectNoRoute
@@ -142,11 +143,12 @@ fn client_side(error: &Error, moment: Moment) -> Failure {
         | ErrorType::FileWriteError
         | ErrorType::InternalError
         | ErrorType::UnknownError
+        | ErrorType::Custom(_)
         | ErrorType::CustomCode(..) => inside(error, moment),
     }
 }
 
-/// How the client left: by FIN, or by RST or RST_STREAM.
+/// How the client left: by FIN, or by RST or `RST_STREAM`.
 fn left(error: &Error, failure: impl Fn(Fault) -> Failure) -> Failure {
     match io_error(error).map(io::Error::kind) {
         Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => {

@@ -6,7 +6,7 @@
 //! curl -i http://127.0.0.1:6188/
 //! ```
 
-#![expect(clippy::disallowed_methods, clippy::must_use_candidate, reason = "not our code")]
+#![expect(clippy::disallowed_methods, reason = "not our code")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,9 +17,9 @@ use pingora::server::configuration::ServerConf;
 use whodunit_pingora::{Attributed, Settings};
 
 /// Twenty lines of somebody else's: everything goes to one origin, but `/admin` is refused.
-pub struct Theirs {
+pub(crate) struct Theirs {
     /// Where the requests go.
-    pub origin: SocketAddr,
+    pub(crate) origin: SocketAddr,
 }
 
 #[async_trait]
@@ -42,7 +42,7 @@ impl ProxyHttp for Theirs {
 }
 
 /// The service as they would add it to their server.
-pub fn service(
+pub(crate) fn service(
     origin: SocketAddr,
     listen: &str,
 ) -> pingora::services::listening::Service<impl pingora::apps::ServerApp + use<>> {

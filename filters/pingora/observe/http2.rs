@@ -10,10 +10,8 @@ use whodunit_filters::attribution::Fault;
 pub(super) fn fault(error: &Error) -> Option<Fault> {
     let cause = cause(error)?;
     if let Some(io) = cause.get_io() {
-        return Some(match io.kind() {
-            io::ErrorKind::ConnectionReset => Fault::Reset,
-            _ => Fault::Closed,
-        });
+        let reset = io.kind() == io::ErrorKind::ConnectionReset;
+        return Some(if reset { Fault::Reset } else { Fault::Closed });
     }
     let code = u32::from(cause.reason().filter(|_| cause.is_remote())?);
     if cause.is_reset() {

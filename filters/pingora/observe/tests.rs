@@ -33,7 +33,7 @@ fn peer(address: SocketAddr, tls: bool) -> HttpPeer {
 /// The failure of a connection that must not come about.
 async fn connect(peer: &HttpPeer) -> Failure {
     let connector = TransportConnector::new(None);
-    let error = connector.new_stream(peer).await.err().expect("no connection").into_up();
+    let error = connector.new_stream(peer).await.expect_err("no connection").into_up();
     failure(&error, CONNECTING)
 }
 

@@ -30,6 +30,12 @@ struct Notes {
     hooks: Mutex<Vec<(&'static str, u32)>>,
 }
 
+impl Notes {
+    fn called(&self) -> Vec<(&'static str, u32)> {
+        self.hooks.lock().expect("no panic").clone()
+    }
+}
+
 struct Own {
     request: u32,
 }
@@ -87,7 +93,7 @@ impl ProxyHttp for Theirs {
 
     async fn upstream_peer(&self, _: &mut Session, own: &mut Own) -> Result<Box<HttpPeer>> {
         self.note("upstream_peer", own);
-        Ok(Box::new(HttpPeer::new(self.origin, false, String::new())))
+        Ok(rig::peer(self.origin))
     }
 
     fn fail_to_connect(
@@ -228,15 +234,13 @@ async fn hooks(origin: SocketAddr) -> [Vec<(&'static str, u32)>; 2] {
         service.add_tcp(&address.to_string());
         let _stop: watch::Sender<bool> = rig::serve(service, address, listener);
         two_requests(address).await;
-        let hooks = notes.hooks.lock().expect("no panic").clone();
-        hooks
+        notes.called()
     };
     let wrapped = async {
         let notes = Arc::<Notes>::default();
-        let proxy = Proxy::start(Theirs { origin, notes: notes.clone() }).await;
+        let proxy = Proxy::start(Theirs { origin, notes: notes.clone() });
         two_requests(proxy.address).await;
-        let hooks = notes.hooks.lock().expect("no panic").clone();
-        hooks
+        notes.called()
     };
     [bare.await, wrapped.await]
 }

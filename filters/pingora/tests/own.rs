@@ -76,7 +76,7 @@ async fn write(
 }
 
 async fn ask(path: &str) -> (Proxy, Answer) {
-    let proxy = Proxy::start(Theirs).await;
+    let proxy = Proxy::start(Theirs);
     let answer = proxy.get(path).await;
     (proxy, answer)
 }
@@ -132,7 +132,7 @@ async fn a_service_that_only_says_that_it_answered_is_answered_for() {
 #[tokio::test]
 async fn a_proxy_that_may_make_no_attempt_says_so() {
     let conf = ServerConf { max_retries: 0, ..ServerConf::default() };
-    let proxy = Proxy::start_with(Theirs, Settings::new("their-node"), conf).await;
+    let proxy = Proxy::start_with(Theirs, Settings::new("their-node"), conf);
     let answer = proxy.get("/").await;
     let record = proxy.agreed(&answer, 500, "proxy_bug").await;
     assert!(record.line().contains("max_retries"), "{}", record.line());
@@ -141,7 +141,7 @@ async fn a_proxy_that_may_make_no_attempt_says_so() {
 /// On a connection that goes on, each answer is told of for itself.
 #[tokio::test]
 async fn one_connection_carries_many() {
-    let proxy = Proxy::start(Theirs).await;
+    let proxy = Proxy::start(Theirs);
     let request =
         |path: &str, close: &str| format!("GET {path} HTTP/1.1\r\nHost: x\r\n{close}\r\n");
     let all =
@@ -153,4 +153,23 @@ async fn one_connection_carries_many() {
     assert_eq!(answers.0.matches("Proxy-Status: ").count(), 2, "{answers:?}");
     assert_eq!(proxy.counted(), [("denied_by_policy", 2)]);
     assert_eq!(proxy.recorded().len(), 2);
+}
+
+/// Over HTTP/2 there is no gate: what passes Pingora's session is told of, what passes below it is
+/// recorded and counted.
+#[tokio::test]
+async fn over_http2() {
+    for (path, told) in [("/through", true), ("/below", false)] {
+        let proxy = Proxy::h2c(Theirs);
+        let mut client = proxy.h2_client().await;
+        let request = http::Request::get(format!("http://app.example{path}")).body(());
+        let (answer, _) = client.send_request(request.expect("a request"), true).expect("a stream");
+        let answer = answer.await.expect("an answer");
+        assert_eq!(answer.status(), 503, "{path}");
+        let field = answer.headers().get("proxy-status").and_then(|field| field.to_str().ok());
+        let record = proxy.record().await;
+        assert_eq!(record.cause, Some("denied_by_policy"), "{path}");
+        assert_eq!(field.is_some_and(|field| field.contains(&record.id)), told, "{path} {field:?}");
+        assert_eq!(proxy.counted(), [("denied_by_policy", 1)], "{path}");
+    }
 }

@@ -11,7 +11,7 @@ use std::any::Any;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::rig::{Does, GOOD, Proxy, origin, refusing};
+use crate::rig::{Does, GOOD, Proxy, origin, peer, refusing};
 
 /// Panics in the hook that the request's path names.
 struct Theirs {
@@ -59,7 +59,7 @@ impl ProxyHttp for Theirs {
 
     async fn upstream_peer(&self, session: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
         panic_if(session, "upstream_peer");
-        Ok(Box::new(HttpPeer::new(self.origin, false, String::new())))
+        Ok(peer(self.origin))
     }
 
     fn fail_to_connect(
@@ -210,7 +210,7 @@ impl HttpModule for Panicky {
 
 /// The service, and another request that it must still be good for.
 async fn panics_in(hook: &str, origin: SocketAddr) -> (Proxy, crate::rig::Answer) {
-    let proxy = Proxy::start(Theirs { origin }).await;
+    let proxy = Proxy::start(Theirs { origin });
     let answer = proxy.get(&format!("/{hook}")).await;
     (proxy, answer)
 }
@@ -273,7 +273,7 @@ async fn a_panic_over_a_failure_leaves_the_verdict_on_the_failure() {
 async fn when_all_is_done_a_panic_harms_nobody() {
     let origin = origin(Does::Says(GOOD)).await;
     for hook in ["logging", "persist_connection_context", "request_summary"] {
-        let proxy = Proxy::start(Theirs { origin }).await;
+        let proxy = Proxy::start(Theirs { origin });
         let request = format!(
             "GET /{hook} HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         );
@@ -281,4 +281,16 @@ async fn when_all_is_done_a_panic_harms_nobody() {
         assert_eq!(answers.0.matches("HTTP/1.1 200 OK").count(), 2, "{hook}: {answers:?}");
         assert!(proxy.recorded().is_empty() && proxy.counted().is_empty(), "{hook}");
     }
+}
+
+/// Without the ingress nobody answers for a panic outside of hooks; it is recorded all the same.
+#[tokio::test]
+async fn without_an_ingress_a_panic_elsewhere_is_recorded_once() {
+    let origin = origin(Does::Says(GOOD)).await;
+    let proxy = Proxy::h2c(Theirs { origin });
+    let answer = proxy.get("/module").await;
+    assert_eq!(answer.0, "");
+    assert_eq!(proxy.record().await.cause, Some("proxy_bug"));
+    assert_eq!(proxy.counted(), [("proxy_bug", 1)]);
+    assert_eq!(proxy.get("/").await.status(), 200);
 }

@@ -6,11 +6,13 @@ use std::os::fd::IntoRawFd;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use pingora::apps::ServerApp;
-use pingora::proxy::ProxyHttp;
+use bytes::Bytes;
+use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::proxy::{ProxyHttp, http_proxy_service};
 use pingora::server::Fds;
 use pingora::server::configuration::ServerConf;
 use pingora::services::listening::Service;
+use pingora::upstreams::peer::HttpPeer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
@@ -46,15 +48,15 @@ impl Sink for Records {
 
 impl Proxy {
     /// This service behind the ingress, with every setting at its default.
-    pub(crate) async fn start<P>(theirs: P) -> Self
+    pub(crate) fn start<P>(theirs: P) -> Self
     where
         P: ProxyHttp + Send + Sync + 'static,
         P::CTX: Send + Sync,
     {
-        Self::start_with(theirs, Settings::new("their-node"), ServerConf::default()).await
+        Self::start_with(theirs, Settings::new("their-node"), ServerConf::default())
     }
 
-    pub(crate) async fn start_with<P>(theirs: P, settings: Settings, conf: ServerConf) -> Self
+    pub(crate) fn start_with<P>(theirs: P, settings: Settings, conf: ServerConf) -> Self
     where
         P: ProxyHttp + Send + Sync + 'static,
         P::CTX: Send + Sync,
@@ -62,11 +64,33 @@ impl Proxy {
         Self::host(theirs, settings, |attributed| {
             whodunit_pingora::service("theirs", &Arc::new(conf), attributed)
         })
-        .await
+    }
+
+    /// This service without the ingress, for HTTP/2 without TLS.
+    pub(crate) fn h2c<P>(theirs: P) -> Self
+    where
+        P: ProxyHttp + Send + Sync + 'static,
+        P::CTX: Send + Sync,
+    {
+        Self::host(theirs, Settings::new("their-node"), |attributed| {
+            let mut service = http_proxy_service(&Arc::new(ServerConf::default()), attributed);
+            let mut options = HttpServerOptions::default();
+            options.h2c = true;
+            service.app_logic_mut().expect("a new service").server_options = Some(options);
+            service
+        })
+    }
+
+    /// A client of it, ready to send.
+    pub(crate) async fn h2_client(&self) -> h2::client::SendRequest<Bytes> {
+        let stream = TcpStream::connect(self.address).await.expect("it listens");
+        let (client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
+        tokio::spawn(connection);
+        client.ready().await.expect("a stream to spare")
     }
 
     /// The same, hosted in a way of the test's own.
-    pub(crate) async fn host<P, A>(
+    pub(crate) fn host<P, A>(
         theirs: P,
         settings: Settings,
         host: impl FnOnce(Attributed<P>) -> Service<A>,
@@ -255,6 +279,12 @@ async fn act(mut stream: TcpStream, does: Does) {
         Does::Resets => stream.set_zero_linger().expect("a good socket"),
         Does::Waits => std::future::pending().await,
     }
+}
+
+/// A peer without TLS.
+#[expect(clippy::disallowed_methods, reason = "made from an address")]
+pub(crate) fn peer(address: SocketAddr) -> Box<HttpPeer> {
+    Box::new(HttpPeer::new(address, false, String::new()))
 }
 
 /// Reads a request's header section.

@@ -3,20 +3,15 @@
 //! second.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora::apps::HttpServerOptions;
 use pingora::prelude::*;
-use pingora::proxy::http_proxy_service;
-use pingora::server::configuration::ServerConf;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use whodunit_pingora::Settings;
 
-use crate::rig::{LONG, Proxy, head};
+use crate::rig::{LONG, Proxy, head, peer};
 
 struct Theirs {
     origin: SocketAddr,
@@ -28,7 +23,7 @@ impl ProxyHttp for Theirs {
     fn new_ctx(&self) {}
 
     async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
-        Ok(Box::new(HttpPeer::new(self.origin, false, String::new())))
+        Ok(peer(self.origin))
     }
 }
 
@@ -57,18 +52,8 @@ async fn origin() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
 #[tokio::test]
 async fn a_body_ends_once() {
     let (origin, mut told) = origin().await;
-    let proxy = Proxy::host(Theirs { origin }, Settings::new("their-node"), |attributed| {
-        let mut service = http_proxy_service(&Arc::new(ServerConf::default()), attributed);
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
-        service.app_logic_mut().expect("a new service").server_options = Some(options);
-        service
-    })
-    .await;
-    let stream = TcpStream::connect(proxy.address).await.expect("it listens");
-    let (client, connection) = h2::client::handshake(stream).await.expect("HTTP/2");
-    tokio::spawn(connection);
-    let mut client = client.ready().await.expect("a stream to spare");
+    let proxy = Proxy::h2c(Theirs { origin });
+    let mut client = proxy.h2_client().await;
     // The second request comes on the same connection of the origin's, right behind the first.
     for _ in 0..2 {
         let request = http::Request::post(format!("http://{}/", proxy.address)).body(());

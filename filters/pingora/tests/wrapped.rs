@@ -9,14 +9,13 @@ use whodunit_pingora::Settings;
 
 use crate::rig::{Does, GOOD, Proxy, exchange, origin, port, refusing, serve};
 
-#[expect(unreachable_pub, reason = "the example is a program of its own")]
 #[path = "../examples/wrapped.rs"]
 mod example;
 
 use example::Theirs;
 
 async fn theirs(does: Does) -> Proxy {
-    Proxy::start(Theirs { origin: origin(does).await }).await
+    Proxy::start(Theirs { origin: origin(does).await })
 }
 
 #[tokio::test]
@@ -47,7 +46,7 @@ async fn an_error_of_the_origin_is_passed_on_with_a_member() {
 #[tokio::test]
 async fn a_refused_connection() {
     let (origin, _held) = refusing();
-    let proxy = Proxy::start(Theirs { origin }).await;
+    let proxy = Proxy::start(Theirs { origin });
     let answer = proxy.get("/").await;
     let record = proxy.agreed(&answer, 502, "connect_refused").await;
     let told = answer.told();
@@ -82,7 +81,7 @@ async fn an_origin_that_is_slow() {
     filters.timeouts.read = Span(std::time::Duration::from_millis(50));
     let theirs = Theirs { origin: origin(Does::Waits).await };
     let settings = Settings::with_filters("their-node", &filters);
-    let proxy = Proxy::start_with(theirs, settings, ServerConf::default()).await;
+    let proxy = Proxy::start_with(theirs, settings, ServerConf::default());
     let answer = proxy.get("/").await;
     let record = proxy.agreed(&answer, 504, "origin_slow").await;
     assert!(record.line().contains("\"setting\":\"timeouts.read\""), "{}", record.line());
