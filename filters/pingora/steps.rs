@@ -1,5 +1,7 @@
 //! What is noted at each step of a request, and the answer at its end.
 
+mod broken;
+
 use std::any::Any;
 use std::os::unix::io::RawFd;
 use std::time::{Duration, Instant, SystemTime};
@@ -12,15 +14,13 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType, Result};
-use whodunit_filters::attribution::cause::client::CLIENT_REQUEST_MALFORMED;
 use whodunit_filters::attribution::cause::proxy::DENIED_BY_POLICY;
-use whodunit_filters::attribution::{
-    Attempt, Connection, Failure, Fault, Key, NextHop, Phase, RequestId, Sent, Side,
-};
-use whodunit_filters::chain::{Filter, ResponseView};
+use whodunit_filters::attribution::{Attempt, Connection, Failure, Key, NextHop, RequestId, Sent};
+use whodunit_filters::chain::{Filter, ResponseView, Verdict};
 use whodunit_filters::methods;
 
-use crate::arrival::{Arrival, Left};
+pub(crate) use self::broken::broke;
+use crate::arrival::Arrival;
 use crate::connections::Connections;
 use crate::context::Case;
 use crate::note::{self, Noted, deny};
@@ -65,15 +65,17 @@ pub(crate) fn judge_request(session: &mut Session, case: &mut Case) -> Result<()
     session.set_read_timeout(Some(case.timeouts.request_body.value.0));
     let view = view::request(session, case);
     let verdict = case.settings.chain.request(&view, &case.route());
-    match verdict.denied() {
-        None => Ok(()),
-        Some(failure) => Err(deny(*failure)),
-    }
+    obey(verdict)
 }
 
 /// Whether the request is a question about this very node (RFC 9110 section 7.6.2).
 pub(crate) fn ends_here(session: &Session, case: &Case) -> bool {
     methods::max_forwards(&view::request(session, case)) == Some(0)
+}
+
+/// What a filter decides, as Pingora understands it.
+fn obey(verdict: Verdict) -> Result<()> {
+    verdict.denied().map_or(Ok(()), |failure| Err(deny(*failure)))
 }
 
 /// The service declined to go upstream and wrote no answer.
@@ -170,10 +172,7 @@ pub(crate) fn uploaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
     let Some(piece) = body.filter(|piece| !piece.is_empty()) else { return Ok(()) };
     case.uploaded += piece.len() as u64;
     case.last_upload = Some(Instant::now());
-    match case.settings.chain.request_body(case.uploaded, &case.route()).denied() {
-        None => Ok(()),
-        Some(failure) => Err(deny(*failure)),
-    }
+    obey(case.settings.chain.request_body(case.uploaded, &case.route()))
 }
 
 /// It goes on to the origin.
@@ -208,10 +207,7 @@ pub(crate) fn answered(
         case.believe();
     }
     let view = ResponseView { status, headers, method: &session.req_header().method };
-    match case.settings.chain.response(&view, &case.route()).denied() {
-        None => Ok(()),
-        Some(failure) => Err(deny(*failure)),
-    }
+    obey(case.settings.chain.response(&view, &case.route()))
 }
 
 /// A piece of the origin's body came.
@@ -219,65 +215,7 @@ pub(crate) fn downloaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
     let Some(piece) = body else { return Ok(()) };
     case.downloaded += piece.len() as u64;
     let since = case.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed());
-    match case.settings.chain.response_body(case.downloaded, since, &case.route()).denied() {
-        None => Ok(()),
-        Some(failure) => Err(deny(*failure)),
-    }
-}
-
-/// The exchange with the origin broke.
-pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
-    let moment = Moment::of(&case.exchange, false, case.request_sent);
-    let known = broken_upload(case).or_else(|| client_left(case, moment));
-    let mut failure = known.unwrap_or_else(|| observe::failure(error, moment));
-    if failure.side == Side::Origin && !case.request_sent && client_stalled(session, case, &failure)
-    {
-        // The origin's timer fired because the client sent nothing that could have been passed on.
-        failure =
-            Failure::new(Side::Client, Phase::Request, Fault::TimedOut).with(Key::Part, "body");
-    }
-    let failed_at_origin = failure.side == Side::Origin;
-    case.fail(failure);
-    if failed_at_origin {
-        case.judge_endpoint();
-    }
-}
-
-/// A chunked body of the client's that cannot be followed to its end.
-fn broken_upload(case: &Case) -> Option<Failure> {
-    let (rule, offset) = case.client.as_ref()?.broken()?;
-    let failure = Failure::denied(&CLIENT_REQUEST_MALFORMED).with(Key::Part, "body");
-    Some(failure.with(Key::Rule, rule.as_str()).with(Key::Offset, offset))
-}
-
-/// How the client left, if it did: the socket saw that before anything else could break.
-fn client_left(case: &Case, moment: Moment) -> Option<Failure> {
-    let (left, after) = case.client.as_ref()?.left()?;
-    let phase = moment.client_phase();
-    Some(
-        match left {
-            Left::Closed => Failure::new(Side::Client, phase, Fault::Closed),
-            Left::Reset => Failure::new(Side::Client, phase, Fault::Reset),
-            Left::Stalled => {
-                return Some(Failure::new(Side::Client, Phase::Respond, Fault::TimedOut));
-            }
-        }
-        .with(Key::WaitedMs, after),
-    )
-}
-
-/// Whether it was the client's turn all the while that the origin's timer ran.
-fn client_stalled(session: &mut Session, case: &Case, failure: &Failure) -> bool {
-    if failure.fault != Fault::TimedOut || session.as_downstream_mut().is_body_done() {
-        return false;
-    }
-    let since_upload = || case.last_upload.or(case.send_began).map(|at| at.elapsed());
-    let silent = match &case.client {
-        Some(client) => client.silent(),
-        None => since_upload().unwrap_or_default(),
-    };
-    // Pingora's timers are good to 10 ms.
-    silent + Duration::from_millis(50) >= case.timeouts.read.value.0
+    obey(case.settings.chain.response_body(case.downloaded, since, &case.route()))
 }
 
 /// A retry that could do harm is not made, whatever the service decided.

@@ -1,0 +1,67 @@
+//! The exchange with the origin broke: whose doing that was, where Pingora's error tells it wrong.
+
+use std::time::Duration;
+
+use pingora::Error;
+use pingora::proxy::Session;
+use whodunit_filters::attribution::cause::client::CLIENT_REQUEST_MALFORMED;
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+
+use crate::arrival::Left;
+use crate::context::Case;
+use crate::observe::{self, Moment};
+
+/// The exchange with the origin broke.
+pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
+    let moment = Moment::of(&case.exchange, false, case.request_sent);
+    let known = broken_upload(case).or_else(|| client_left(case, moment));
+    let mut failure = known.unwrap_or_else(|| observe::failure(error, moment));
+    if failure.side == Side::Origin && !case.request_sent && client_stalled(session, case, &failure)
+    {
+        // The origin's timer fired because the client sent nothing that could have been passed on.
+        failure =
+            Failure::new(Side::Client, Phase::Request, Fault::TimedOut).with(Key::Part, "body");
+    }
+    let failed_at_origin = failure.side == Side::Origin;
+    case.fail(failure);
+    if failed_at_origin {
+        case.judge_endpoint();
+    }
+}
+
+/// A chunked body of the client's that cannot be followed to its end.
+fn broken_upload(case: &Case) -> Option<Failure> {
+    let (rule, offset) = case.client.as_ref()?.broken()?;
+    let failure = Failure::denied(&CLIENT_REQUEST_MALFORMED).with(Key::Part, "body");
+    Some(failure.with(Key::Rule, rule.as_str()).with(Key::Offset, offset))
+}
+
+/// How the client left, if it did: the socket saw that before anything else could break.
+fn client_left(case: &Case, moment: Moment) -> Option<Failure> {
+    let (left, after) = case.client.as_ref()?.left()?;
+    let phase = moment.client_phase();
+    Some(
+        match left {
+            Left::Closed => Failure::new(Side::Client, phase, Fault::Closed),
+            Left::Reset => Failure::new(Side::Client, phase, Fault::Reset),
+            Left::Stalled => {
+                return Some(Failure::new(Side::Client, Phase::Respond, Fault::TimedOut));
+            }
+        }
+        .with(Key::WaitedMs, after),
+    )
+}
+
+/// Whether it was the client's turn all the while that the origin's timer ran.
+fn client_stalled(session: &mut Session, case: &Case, failure: &Failure) -> bool {
+    if failure.fault != Fault::TimedOut || session.as_downstream_mut().is_body_done() {
+        return false;
+    }
+    let since_upload = || case.last_upload.or(case.send_began).map(|at| at.elapsed());
+    let silent = match &case.client {
+        Some(client) => client.silent(),
+        None => since_upload().unwrap_or_default(),
+    };
+    // Pingora's timers are good to 10 ms.
+    silent + Duration::from_millis(50) >= case.timeouts.read.value.0
+}
