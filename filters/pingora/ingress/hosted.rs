@@ -15,6 +15,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::rig::{RULES, gist};
 use super::{Arrival, Doorman, Ingress, Refusal, Rules};
+use crate::attributed::Attributed;
+use crate::settings::Settings;
 
 /// Somebody's proxy that answers by itself.
 #[derive(Default)]
@@ -91,4 +93,41 @@ async fn pingora_delivers_the_arrival_and_what_a_service_keeps() {
     assert_eq!(gist(&received), ["204", "204"]);
     assert_eq!(*arrivals.lock().expect("no panic"), [false, true]);
     assert!(serving.await.expect("no panic").is_none());
+}
+
+/// Somebody's proxy that answers below Pingora's session.
+struct Busy;
+
+#[async_trait]
+impl ProxyHttp for Busy {
+    type CTX = ();
+    fn new_ctx(&self) {}
+
+    async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> pingora::Result<Box<HttpPeer>> {
+        unreachable!("`request_filter` answers")
+    }
+
+    async fn request_filter(&self, session: &mut Session, (): &mut ()) -> pingora::Result<bool> {
+        session.respond_error(503).await?;
+        Ok(true)
+    }
+}
+
+#[tokio::test]
+async fn a_header_section_is_amended_however_slowly_it_goes_out() {
+    let attributed = Attributed::new(Busy, Settings::new("node"));
+    let door = Arc::new(attributed.door());
+    let app = http_proxy(&Arc::new(ServerConf::default()), attributed);
+    let ingress = Arc::new(Ingress::new(app, door));
+    let (mut client, server) = duplex(7);
+    let (_shutdown, watch) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move { ingress.process_new(Box::new(server), &watch).await });
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
+    let mut received = String::new();
+    client.read_to_string(&mut received).await.expect("text");
+    let (head, body) = received.split_once("\r\n\r\n").expect("a header section");
+    let told: Vec<_> = head.lines().filter(|line| line.starts_with("Proxy-Status: ")).collect();
+    assert_eq!((told.len(), body), (1, ""), "{received}");
+    assert!(told[0].starts_with("Proxy-Status: node;error=http_request_denied;"), "{received}");
+    assert!(head.starts_with("HTTP/1.1 503 ") && head.contains("Content-Length: 0"), "{received}");
 }
