@@ -1,8 +1,15 @@
 //! Failures of the network itself, in a network of their own.
 
 use crate::causes::{Expected, Outcome, check};
+use crate::rig::client::Client;
 use crate::rig::net::{FORBIDDEN, SILENT, UNREACHABLE, apart};
+use crate::rig::origin::Origin;
 use crate::rig::settings::Settings;
+use crate::rig::skip;
+
+/// The causes that are produced here.
+pub(crate) const PRODUCED: &[&str] =
+    &["connect_timeout", "connect_unroutable", "proxy_config_invalid", "proxy_ports_exhausted"];
 
 const LOST: Expected = Expected {
     cause: "connect_timeout",
@@ -56,5 +63,39 @@ fn proxy_config_invalid() {
             ..LOST
         };
         check(&expected, &proxy.get("/"));
+    });
+}
+
+#[test]
+fn proxy_ports_exhausted() {
+    const RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+    apart("apart::proxy_ports_exhausted", || {
+        let range = std::fs::read_to_string(RANGE).expect("Linux has it");
+        if let Err(error) = std::fs::write(RANGE, &range) {
+            return skip("apart::proxy_ports_exhausted", &format!("{RANGE}: {error}"));
+        }
+        let origin = Origin::answering("HTTP/1.1 204 No Content\r\n\r\n");
+        let proxy = Settings::to(&origin).once().start();
+        let told = proxy.exchange(|| {
+            let mut client = proxy.connect();
+            // One port is left, and somebody else has it on the way to the same origin.
+            std::fs::write(RANGE, "40000 40000").expect("it could be written just now");
+            let _other = Client::connect(origin.endpoint.parse().expect("an address"));
+            client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+            let answer = client.receive("GET");
+            std::fs::write(RANGE, &range).expect("it could be written just now");
+            answer
+        });
+        let expected = Expected {
+            cause: "proxy_ports_exhausted",
+            party: "proxy",
+            certainty: told.text("certainty").to_owned().leak(),
+            outcome: Outcome::Made(503),
+            error: "proxy_internal_error",
+            params: &[("next-hop", "*")],
+            evidence: &["errno"],
+            ..LOST
+        };
+        check(&expected, &told);
     });
 }

@@ -76,7 +76,7 @@ fn put(client: &mut Client, ask: &Ask) -> Option<Response> {
 
 /// What must be the same, with or without a proxy: the fields but for those of one hop, and the
 /// time of day.
-fn lasts(answer: &Response) -> (u16, String, Vec<(String, Vec<u8>)>, Vec<u8>) {
+fn lasts(answer: &Response) -> (u16, String, Fields, Vec<u8>) {
     let mut fields = lasting(&answer.fields);
     for (_, value) in fields.iter_mut().filter(|(name, _)| name == "Date") {
         assert_eq!(value.len(), LENGTH_OF_DATE, "{answer:?}");
@@ -94,7 +94,7 @@ fn lasts(answer: &Response) -> (u16, String, Vec<(String, Vec<u8>)>, Vec<u8>) {
             *value = bytes(&text(value).replace(&boundary, &same));
         }
     }
-    (answer.status, answer.reason.clone(), fields, body)
+    (answer.status, answer.reason.clone(), Fields(fields), body)
 }
 
 /// RFC 9110 section 5.6.7.

@@ -29,7 +29,7 @@ fn after(settings: &str, act: impl Fn(Conversation) + Send + Sync + 'static) -> 
             act(connection);
         }
     });
-    let limits = "response_header: 4KiB, response_header_line: 2KiB";
+    let limits = "response_header: 4KiB, response_header_line: 2KiB, response_body: 4KiB";
     Settings::to(&origin)
         .with("limits", limits)
         .with("timeouts", settings)
@@ -80,7 +80,7 @@ cases! {
         evidence: &["limit_ms", "setting"],
         ..FAILED
     }, || after("read: 5s, response: 400ms", |mut connection| {
-        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 4096\r\n\r\n");
         // Bytes keep coming until the proxy has had enough.
         while !connection.left_within(std::time::Duration::from_millis(20)) {
             connection.send("x");
@@ -152,6 +152,57 @@ cases! {
         evidence: &["limit_ms", "setting", "received"],
         ..CUT
     }, || stuck("read: 250ms", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly so much");
+    response_body_too_large = Expected {
+        cause: "response_body_too_large",
+        error: "http_response_body_size",
+        params: &[("body-size", "5000"), ("next-hop", "*")],
+        evidence: &["size", "limit", "setting"],
+        ..FAILED
+    }, || answered("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n");
+    response_body_too_large_in_chunks = Expected {
+        cause: "response_body_too_large",
+        error: "http_response_body_size",
+        evidence: &["limit", "setting"],
+        ..CUT
+    }, || answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned()
+        + &format!("3e8\r\n{}\r\n", "x".repeat(1000)).repeat(5) + "0\r\n\r\n");
+    response_header_past_the_deadline = Expected {
+        cause: "response_deadline",
+        outcome: Made(504),
+        error: "http_response_timeout",
+        evidence: &["limit_ms", "setting"],
+        ..FAILED
+    }, || after("read: 5s, response: 400ms", |mut connection| {
+        connection.send("HTTP/1.1 200 OK\r\n");
+        while !connection.left_within(std::time::Duration::from_millis(20)) {
+            connection.send("X-Slow: 1\r\n");
+        }
+    });
+    origin_expects_tls = Expected {
+        cause: "origin_expects_tls",
+        party: "proxy",
+        error: "http_protocol_error",
+        evidence: &["first_bytes"],
+        ..FAILED
+    }, || answered(b"\x15\x03\x01\x00\x02\x02\x0a");
+    next_hop_error = Expected {
+        cause: "next_hop_error",
+        party: "next-hop",
+        certainty: "claimed",
+        outcome: Passed(503),
+        error: "",
+        params: &[("received-status", "503"), ("next-hop", "*")],
+        evidence: &["status"],
+        ..FAILED
+    }, || {
+        let origin = Origin::answering(
+            "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\
+             Proxy-Status: tier2; error=connection_refused; cause=connect_refused\r\n\r\n",
+        );
+        let told = Settings::to(&origin).having("hop: true").once().start().get("/");
+        assert_eq!(told.text("evidence.inner_cause"), "connect_refused", "{:#}", told.record);
+        told
+    };
     origin_error = Expected {
         cause: "origin_error",
         outcome: Passed(503),

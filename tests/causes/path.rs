@@ -1,7 +1,10 @@
 //! The name of the origin, and the way to it.
 
+use rustix::process::{Resource, Rlimit, getrlimit};
+
 use super::Outcome::Made;
 use super::{Expected, cases};
+use crate::rig::client::Client;
 use crate::rig::dns::{Answer, Dns};
 use crate::rig::net::{Full, Refusing};
 use crate::rig::origin::Origin;
@@ -76,6 +79,33 @@ cases! {
         assert_eq!(good.status(), 204);
         full.fill();
         proxy.get("/")
+    };
+    proxy_files_exhausted = Expected {
+        cause: "proxy_files_exhausted",
+        party: "proxy",
+        outcome: Made(503),
+        error: "proxy_internal_error",
+        params: &[("next-hop", "*")],
+        evidence: &["errno"],
+        ..REFUSED
+    }, || {
+        let origin = Origin::answering("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+        let proxy = Settings::to(&origin).once().start();
+        let pid = rustix::process::Pid::from_raw(proxy.id().cast_signed());
+        let limit = |limit| rustix::process::prlimit(pid, Resource::Nofile, limit).expect("it is ours");
+        let ask = |client: &mut Client| {
+            client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+            client.receive("GET")
+        };
+        let mut client = proxy.connect();
+        assert_eq!(proxy.exchange(|| ask(&mut client)).status(), 204);
+        proxy.exchange(|| {
+            // The first three are always open, so there is no number left for another one.
+            let before = limit(Rlimit { current: Some(3), maximum: getrlimit(Resource::Nofile).maximum });
+            let answer = ask(&mut client);
+            limit(before);
+            answer
+        })
     };
     dns_name_not_found = Expected {
         cause: "dns_name_not_found",

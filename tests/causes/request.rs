@@ -121,6 +121,25 @@ cases! {
         ..REFUSED
     }, || abandoned(Client::reset);
 
+    proxy_overloaded = Expected {
+        cause: "proxy_overloaded",
+        party: "proxy",
+        phase: "route",
+        outcome: Made(503),
+        error: "proxy_internal_response",
+        evidence: &["open", "max_count", "setting"],
+        ..REFUSED
+    }, || {
+        let origin = Origin::answering(OK);
+        let proxy = Settings::to(&origin).with("limits", "connections: 1").start();
+        let mut first = proxy.connect();
+        let good = proxy.exchange(|| {
+            first.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+            first.receive("GET")
+        });
+        assert_eq!(good.status(), 200);
+        proxy.get("/")
+    };
     no_route = Expected {
         cause: "no_route",
         party: "proxy",
@@ -147,6 +166,37 @@ cases! {
         let all_of_no_weight = format!("endpoints: [ {{ address: \"{}\", weight: 0 }} ]", closed.endpoint);
         Settings::bare().upstream_of("web", &all_of_no_weight).start().get("/")
     };
+}
+
+/// Not one of the cases: how much was written is known to the record and not to the answer, which
+/// therefore says less, and is less sure.
+#[test]
+fn request_write_failed() {
+    let origin = Origin::new(|mut connection| {
+        connection.head();
+        let mut came = 0;
+        while came < 1 << 20 && connection.fill() {
+            came += connection.unread().len();
+        }
+        connection.reset();
+    });
+    let told = Settings::to(&origin).once().start().tell(|client| {
+        client.send("PUT / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 67108864\r\n\r\n");
+        client.upload(1 << 26);
+        client.receive("PUT")
+    });
+    for (field, value) in [
+        ("cause", "request_write_failed"),
+        ("party", "origin"),
+        ("phase", "send"),
+        ("error", "connection_terminated"),
+        ("sent", "partial"),
+    ] {
+        assert_eq!(told.text(field), value, "{field} in {:#}", told.record);
+    }
+    assert_eq!(told.status(), 502);
+    assert!(told.value("evidence.written").as_u64() >= Some(1 << 20), "{:#}", told.record);
+    assert!(told.answer().text().contains("request_write_failed"), "{:?}", told.answer());
 }
 
 /// A client that leaves while the origin is at work.

@@ -1,5 +1,6 @@
 //! nginx as it is installed, with a configuration of our own in a folder of our own.
 
+use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -132,20 +133,20 @@ fn configuration(folder: &Path, address: SocketAddr) -> String {
     let folder = folder.display();
     // Only root may choose who the workers are, and must, as the folder is root's.
     let user = if geteuid().is_root() { "user root;" } else { "" };
-    let statuses: String = STATUSES
-        .iter()
-        .map(|status| match status {
-            204 | 304 => format!("location = /status/{status} {{ return {status}; }}\n"),
-            301..=308 => format!("location = /status/{status} {{ return {status} /one.txt; }}\n"),
-            _ => format!(
-                "location = /status/{status} {{ return {status} 'this is {status}\\n'; }}\n"
-            ),
-        })
-        .collect();
-    let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|what| format!("{what}_temp_path {folder}/{what};\n"))
-        .collect();
+    let mut rules = String::new();
+    for status in STATUSES {
+        let said = match status {
+            204 | 304 => String::new(),
+            301..=308 => "/one.txt".to_owned(),
+            _ => format!("'this is {status}\\n'"),
+        };
+        writeln!(rules, "location = /status/{status} {{ return {status} {said}; }}")
+            .expect("a string takes it");
+    }
+    let mut paths = String::new();
+    for what in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        writeln!(paths, "{what}_temp_path {folder}/{what};").expect("a string takes it");
+    }
     format!(
         r#"{user}
 daemon off;
@@ -205,7 +206,7 @@ http {{
     location /echo {{
       return 200 "$request_method|$request_uri|$http_host|$http_x_odd|$http_accept|$http_cookie|$http_user_agent|$http_authorization|$http_referer|$http_origin|$content_type|$http_content_length|$http_range|$http_accept_encoding\n";
     }}
-    {statuses}
+    {rules}
   }}
 }}
 "#

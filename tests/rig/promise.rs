@@ -122,6 +122,19 @@ pub(super) fn kept(
     until(&format!("each cause to be counted once: {expected:?}"), || {
         (proxy.metrics().causes() == expected).then_some(())
     });
+    let metrics = proxy.metrics();
+    for record in records.iter().filter(|record| !record["cause"].is_null()) {
+        let text = |name: &str| record[name].as_str().unwrap_or_default();
+        let generated = record["generated"].to_string();
+        // The phase of a cause is the catalogue's there, where many have but one.
+        let labels = [
+            ("cause", text("cause")),
+            ("party", text("party")),
+            ("upstream", text("upstream")),
+            ("generated", generated.as_str()),
+        ];
+        assert!(metrics.sum("whodunit_errors_total", &labels) > 0.5, "{labels:?}: {metrics:#?}");
+    }
     let alone = records.len() - responses.len();
     let told = records.iter().zip(std::iter::repeat_n(None, alone).chain(responses));
     told.map(|(record, response)| exchange(proxy, response, record.clone())).collect()
