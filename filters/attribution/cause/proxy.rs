@@ -15,7 +15,7 @@ rows! {
         cloudflare: Status::Code(500),
         again: Again::Never,
         meaning: "This proxy failed in a way that nobody foresaw: a panic, or a state that no row of the catalogue describes.",
-        says: "This proxy met something that it was not built for[: {at}].",
+        says: "This proxy met something that it was not built for.",
         remedy: "Report it with the record under this request's id; restarting the proxy or going back to an earlier version may help meanwhile.",
         details: "internal error",
         proof: &[Key::At],
