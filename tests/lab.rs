@@ -23,16 +23,9 @@ const UNTOLD: &[(&str, &str)] = &[
     ("expects-tls-text", "the text of a 400 is not read yet: it is passed on as it is"),
     ("expects-tls-page", "the text of a 400 is not read yet: it is passed on as it is"),
     ("upgrade-refused", "a 200 is passed on, as RFC 9110 section 7.8 lets an origin answer so"),
-    ("switch-unasked", "a 101 that nobody asked for is passed on"),
     ("length-and-coding", "Content-Length is dropped without a word where both are there"),
-    ("early-answer", "a client that leaves with the whole answer, its body half sent, is blamed"),
-    ("early-answer-drop", "a client that leaves with the whole answer is blamed"),
-    ("tls-plain", "why a TLS handshake failed is not read yet"),
-    ("tls-closed", "why a TLS handshake failed is not read yet"),
-    ("tls-reset", "why a TLS handshake failed is not read yet"),
-    ("tls-name-rejected", "why a TLS handshake failed is not read yet"),
-    ("tls-certificate-required", "why a TLS handshake failed is not read yet"),
-    ("upload-stalled", "a client that is held up by the origin is blamed for being slow"),
+    ("early-answer", "an answer before the end of the request passes as a good one"),
+    ("early-answer-drop", "an answer before the end of the request passes as a good one"),
 ];
 
 /// The causes that this test has seen produced when it passes: those of faults that leave no choice.

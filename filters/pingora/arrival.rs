@@ -39,6 +39,7 @@ pub(crate) struct ClientFacts {
     left: AtomicU8,
     left_at: AtomicU64,
     complete: AtomicBool,
+    awaited: AtomicBool,
     answered: AtomicU16,
     broken: OnceLock<(Rule, u64)>,
     deadline: OnceLock<tokio::time::Instant>,
@@ -75,6 +76,7 @@ impl ClientFacts {
             left: AtomicU8::new(0),
             left_at: AtomicU64::new(0),
             complete: AtomicBool::new(false),
+            awaited: AtomicBool::new(false),
             answered: AtomicU16::new(0),
             broken: OnceLock::new(),
             deadline: OnceLock::new(),
@@ -115,6 +117,11 @@ impl ClientFacts {
     pub(crate) fn silent(&self) -> Duration {
         let last = Duration::from_micros(self.last.load(Ordering::Relaxed));
         self.began.elapsed().saturating_sub(last)
+    }
+
+    /// Whether it is the client's turn: more of the request was asked for, and nothing is there.
+    pub(crate) fn awaited(&self) -> bool {
+        self.awaited.load(Ordering::Relaxed)
     }
 
     /// Whether and how the client went away, and how long after the request began that was seen.
@@ -193,6 +200,11 @@ impl ClientFacts {
 
     pub(crate) fn finished(&self) {
         self.complete.store(true, Ordering::Release);
+    }
+
+    /// More of the request was asked for; whether there is nothing to read as yet.
+    pub(crate) fn asked(&self, nothing: bool) {
+        self.awaited.store(nothing, Ordering::Relaxed);
     }
 
     pub(crate) fn told(&self, bytes: usize) {

@@ -251,6 +251,7 @@ where
         end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
+        ctx.case.handed_over |= end;
         guard::call(Phase::Respond, || {
             self.inner.response_body_filter(session, body, end, &mut ctx.inner)
         })?

@@ -62,6 +62,8 @@ pub(crate) struct Case {
     /// Bytes that the response body is to have, if it says so.
     pub(crate) expected: Option<u64>,
     pub(crate) chunked: bool,
+    /// The whole answer was handed to the client's connection.
+    pub(crate) handed_over: bool,
     pub(crate) fd: Option<i32>,
     /// Whether this request was counted and, if need be, recorded.
     pub(crate) closed: bool,
@@ -93,6 +95,7 @@ impl Case {
             downloaded: 0,
             expected: None,
             chunked: false,
+            handed_over: false,
             fd: None,
             closed: false,
         }
@@ -143,6 +146,7 @@ impl Case {
         self.answered_at = None;
         self.uploaded = 0;
         self.downloaded = 0;
+        self.handed_over = false;
         self.fd = None;
     }
 

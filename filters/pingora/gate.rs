@@ -238,7 +238,11 @@ impl AsyncRead for Gate {
         match gate.rest {
             Rest::Nothing => gate.poll_end(cx),
             Rest::Broken => Poll::Ready(gate.unbroken(0)),
-            Rest::Length(_) | Rest::Chunked(_) | Rest::Everything => gate.poll_request(cx, out),
+            Rest::Length(_) | Rest::Chunked(_) | Rest::Everything => {
+                let came = gate.poll_request(cx, out);
+                gate.client.asked(came.is_pending());
+                came
+            }
         }
     }
 }

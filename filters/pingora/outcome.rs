@@ -32,6 +32,7 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
     response.set_version(Version::HTTP_11);
     let code = status.as_u16();
     case.exchange.answered = Some(code);
+    case.handed_over = case.expected == Some(0) || bodiless(session, status);
     note::net(session).settle();
     if let (Some(client), Some(date)) = (&case.client, response.headers.get(names::DATE)) {
         let _ = client.dated.set(date.clone());
@@ -49,6 +50,12 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
     let received = case.exchange.received.clone();
     reply::attach(response, &header::append(received.as_deref(), &ours));
     case.verdict = verdict.map(Box::new);
+}
+
+/// Whether an answer has no body whatever its fields say (RFC 9112 section 6.3).
+fn bodiless(session: &Session, status: StatusCode) -> bool {
+    session.req_header().method == http::Method::HEAD
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 /// HTTP/1.0 knows no chunked coding: the end of the connection ends such a body (RFC 9112 6.1).
@@ -131,14 +138,16 @@ pub(crate) fn finished(
     exchange.bytes.client_in = read;
     exchange.bytes.client_out = sent;
     exchange.bytes.upstream_in = case.downloaded;
-    exchange.bytes.upstream_out = case.uploaded;
+    exchange.bytes.upstream_out = written(session, case.uploaded);
     let own = exchange.answered.is_none()
         && session.response_written().is_some_and(|written| {
             exchange.answered = Some(written.status.as_u16());
             written.status.is_server_error()
         });
     exchange.generated |= own;
-    if error.is_some() || own {
+    // What the client was told is what is recorded.
+    let told = exchange.generated && case.verdict.is_some();
+    if (error.is_some() || own) && !told {
         conclude(session, case, error);
     }
     let recorded = case.verdict.is_some() || wanted(case.settings.which);
@@ -148,9 +157,16 @@ pub(crate) fn finished(
     close(case, recorded);
 }
 
+/// Bytes of the request's body that went to the origin: as counted by Pingora where it counts,
+/// else as handed to it.
+fn written(session: &Session, handed_over: u64) -> u64 {
+    session.upstream_body_bytes_sent().map_or(handed_over, |bytes| bytes as u64)
+}
+
 /// Draws the verdict anew from all that is known now.
 fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
     look(session, case);
+    case.exchange.bytes.upstream_out = written(session, case.uploaded);
     if note::net(session).told() || error.is_none() {
         // First in time: an error that comes after the service's own answer changes nothing.
         case.fail(own::failure());
@@ -158,6 +174,7 @@ fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
     if let Some(error) = error
         && case.exchange.failure().is_none()
         && !case.exchange.attempt_failed()
+        && !steps::served(case, error)
     {
         let failure = match steps::of_service(error) {
             Some((failure, status)) => {

@@ -15,11 +15,13 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType, Result};
 use whodunit_filters::attribution::cause::proxy::DENIED_BY_POLICY;
-use whodunit_filters::attribution::{Attempt, Connection, Failure, Key, NextHop, RequestId, Sent};
+use whodunit_filters::attribution::{
+    Attempt, Connection, Failure, Fault, Key, NextHop, Phase, RequestId, Sent, Side,
+};
 use whodunit_filters::chain::{Filter, ResponseView, Verdict};
 use whodunit_filters::methods;
 
-pub(crate) use self::broken::broke;
+pub(crate) use self::broken::{broke, served};
 use crate::arrival::Arrival;
 use crate::connections::Connections;
 use crate::context::Case;
@@ -206,7 +208,14 @@ pub(crate) fn answered(
         case.exchange.received = view::joined(headers, &crate::reply::PROXY_STATUS);
         case.believe();
     }
-    let view = ResponseView { status, headers, method: &session.req_header().method };
+    let request = session.req_header();
+    if status == http::StatusCode::SWITCHING_PROTOCOLS
+        && !request.headers.contains_key(names::UPGRADE)
+    {
+        let unasked = Failure::new(Side::Origin, Phase::Wait, Fault::Upgrade);
+        return Err(deny(unasked.with(Key::Offered, "nothing").with(Key::Selected, "101")));
+    }
+    let view = ResponseView { status, headers, method: &request.method };
     obey(case.settings.chain.response(&view, &case.route()))
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use pingora::Error;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
 use whodunit_filters::attribution::cause::client::CLIENT_REQUEST_MALFORMED;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 
@@ -19,14 +19,26 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
     if failure.side == Side::Origin && !case.request_sent && client_stalled(session, case, &failure)
     {
         // The origin's timer fired because the client sent nothing that could have been passed on.
-        failure =
-            Failure::new(Side::Client, Phase::Request, Fault::TimedOut).with(Key::Part, "body");
+        let limit = &case.timeouts.read;
+        failure = Failure::new(Side::Client, Phase::Request, Fault::TimedOut)
+            .with(Key::Part, "body")
+            .with(Key::LimitMs, limit.value.0)
+            .with(Key::Setting, limit.place.clone());
+    }
+    if served(case, error) && failure.side == Side::Client {
+        return;
     }
     let failed_at_origin = failure.side == Side::Origin;
     case.fail(failure);
     if failed_at_origin {
         case.judge_endpoint();
     }
+}
+
+/// Whether the whole answer had been handed over before the client's end of the connection was
+/// seen: that it sends no more of its request is then its good right.
+pub(crate) fn served(case: &Case, error: &Error) -> bool {
+    case.handed_over && !matches!(error.etype(), ErrorType::WriteError | ErrorType::WriteTimedout)
 }
 
 /// A chunked body of the client's that cannot be followed to its end.
@@ -59,7 +71,8 @@ fn client_stalled(session: &mut Session, case: &Case, failure: &Failure) -> bool
     }
     let since_upload = || case.last_upload.or(case.send_began).map(|at| at.elapsed());
     let silent = match &case.client {
-        Some(client) => client.silent(),
+        Some(client) if client.awaited() => client.silent(),
+        Some(_) => return false,
         None => since_upload().unwrap_or_default(),
     };
     // Pingora's timers are good to 10 ms.

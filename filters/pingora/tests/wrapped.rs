@@ -1,6 +1,7 @@
 //! The example, somebody else's twenty-line proxy: what its clients get.
 
 use std::sync::Mutex;
+use whodunit_filters::attribution::Key;
 
 use pingora::server::configuration::ServerConf;
 use whodunit_filters::chain;
@@ -111,7 +112,8 @@ async fn their_bug_is_answered_and_the_process_lives_on() {
     let proxy = theirs(Does::Says(GOOD)).await;
     let answer = proxy.get("/bug").await;
     let record = proxy.agreed(&answer, 500, "proxy_bug").await;
-    assert!(record.says.as_deref().is_some_and(|says| says.contains("nobody thought of this")));
+    let at = record.evidence.text(Key::At).expect("where it panicked");
+    assert!(at.contains("nobody thought of this"), "{at}");
     assert!(!answer.told().contains("nobody thought"), "{answer:?}");
     assert_eq!(proxy.get("/").await.status(), 200);
     assert_eq!(proxy.recorded().len(), 1);

@@ -80,7 +80,6 @@ pub(super) const ROWS: &[Fault] = &[
         "tls_alert_received",
         &[Hear, Send(HANDSHAKE_FAILURE)],
     )
-    .also(&["tls_handshake_failed"])
     .needs(TLS),
     Fault::port(
         "tls-name-rejected",
