@@ -2,6 +2,7 @@
 //! (answer, judge, record) `Attributed` does around it, as for anybody's service.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
@@ -11,7 +12,7 @@ use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::{NO_ROUTE, PROXY_BUG};
-use whodunit_filters::attribution::{Failure, Key, NextHop};
+use whodunit_filters::attribution::{Failure, Key, NextHop, Phase};
 use whodunit_pingora::{Noted, connection_lost, deny};
 
 use crate::plan::{Destination, Plan};
@@ -94,7 +95,13 @@ impl ProxyHttp for Gateway {
         let Some(destination) = trip.destination.clone() else {
             return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, "no route was noted")));
         };
-        let picked = destination.pool.pick(&trip.tried).await.map_err(deny)?;
+        let began = Instant::now();
+        let picked = destination.pool.pick(&trip.tried).await.map_err(|failure| {
+            if failure.phase == Phase::Dns {
+                session.note().dns = Some(began.elapsed());
+            }
+            deny(failure)
+        })?;
         let note = session.note();
         note.dns = picked.name.is_some().then_some(picked.dns);
         note.answer_age = picked.answer_age;

@@ -1,4 +1,4 @@
-//! The README's table of causes follows from the catalogue.
+//! The README is true: its table of causes follows from the catalogue, its configuration is right.
 
 use std::path::Path;
 
@@ -23,4 +23,15 @@ fn the_table_of_causes_is_fresh() {
             "stale; `WHODUNIT_BLESS=1 cargo test --test blackbox readme` writes it anew"
         );
     }
+}
+
+#[test]
+fn the_configuration_is_right_and_has_ten_lines_at_most() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").expect("the README shows a configuration");
+    let (yaml, _) = rest.split_once("```").expect("the configuration ends");
+    assert!(yaml.lines().count() <= 10, "{yaml}");
+    let checked = whodunit_conf::parse(yaml, "README.md");
+    let checked = checked.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+    assert!(checked.warnings.is_empty(), "{}", checked.warnings.render(false));
 }

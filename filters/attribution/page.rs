@@ -277,15 +277,32 @@ fn tidy(text: &str) -> String {
     out
 }
 
-/// Markdown that makes no link, image, emphasis or HTML. The grave accents of our own templates
-/// stay: what stands between two of them is shown as it is.
+/// The parts of a text, alternately plain and code, which our templates put between grave accents.
+/// Where a peer's own accents leave it unclear what is between which, all of it is plain.
+fn parts(text: &str) -> impl Iterator<Item = (bool, &str)> {
+    let paired = text.matches('`').count() % 2 == 0 && !text.contains("``");
+    let mut code = true;
+    text.split(move |c| paired && c == '`').map(move |part| {
+        code = !code;
+        (code, part)
+    })
+}
+
+/// Markdown that makes no link, image, emphasis or HTML. Code is shown as it is, so that a
+/// backslash in it would be seen.
 fn inert(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if matches!(c, '\\' | '[' | ']' | '<' | '>' | '*' | '_' | '&' | '|' | '#' | '!') {
-            out.push('\\');
+    for (code, part) in parts(text) {
+        if code {
+            out.extend(["`", part, "`"]);
+            continue;
         }
-        out.push(c);
+        for c in part.chars() {
+            if matches!(c, '\\' | '`' | '[' | ']' | '<' | '>' | '*' | '_' | '&' | '|' | '#' | '!') {
+                out.push('\\');
+            }
+            out.push(c);
+        }
     }
     out
 }

@@ -28,7 +28,7 @@ pub fn list() -> String {
         for row in rows(party) {
             let Row { id, phase, .. } = row;
             let meaning = first_sentence(row.meaning);
-            let _ = writeln!(out, "  {id:width$}  {phase:8} {:7} {meaning}", short(row.standard));
+            let _ = writeln!(out, "  {id:width$}  {phase:8} {:11} {meaning}", short(row.standard));
         }
         out.push('\n');
     }
@@ -195,7 +195,7 @@ fn short(status: Status) -> String {
         Status::Code(code) | Status::CodeOrAbort(code) | Status::Log(Some(code)) => {
             code.to_string()
         }
-        Status::Pass => "5xx".to_owned(),
+        Status::Pass => "as received".to_owned(),
         Status::Abort => "aborted".to_owned(),
         Status::Log(None) => "none".to_owned(),
     }

@@ -26,11 +26,12 @@ use stage::Stage;
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   whodunit demo
-  whodunit demo --stay                then, elsewhere: curl -i http://127.0.0.1:8080/fault/origin-slow
+  whodunit demo --stay                             # and then, elsewhere:
+  curl -i http://127.0.0.1:8080/fault/origin-slow
   whodunit demo --stay --port 9090
 
 It ends by itself within 30 s, unless it is to stay.
-Exit codes: 0 every verdict is as expected, 1 one is not, 2 the port cannot be used, 70 internal error.")]
+Exit codes: 0 all verdicts are as expected, 1 not, 2 the port cannot be used, 70 internal error.")]
 pub(super) struct Demo {
     /// Keep running afterwards, with the addresses to try, until Ctrl-C
     #[arg(long)]

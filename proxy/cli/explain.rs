@@ -28,7 +28,7 @@ const MAX: u64 = 16 << 20;
 
 Of several hops, the one next to the origin comes first. The first that tells of an error saw it;
 those after it are cleared. At most 16 MiB are read; many records are summed up by cause.
-Exit codes: 0 all is well, 1 it tells of an error, 2 nothing in it can be understood, 70 internal error.")]
+Exit codes: 0 all is well, 1 it tells of an error, 2 it cannot be understood, 70 internal error.")]
 pub(super) struct Explain {
     /// What to explain, or a file that holds it; `-`, or nothing, for standard input
     #[arg(value_name = "TEXT|FILE|-")]

@@ -12,7 +12,7 @@ use super::output::put;
 use crate::lab::{self, Needs};
 use crate::notice;
 
-/// Run an origin that fails on demand, in every way that the catalogue knows.
+/// Run an origin that fails on demand, over real sockets.
 ///
 /// It listens on one port where the path chooses the failure (`/fault/NAME`), and on ports of their
 /// own for those that no path can choose. `GET /` lists them all. Do not put it where others can
@@ -21,7 +21,8 @@ use crate::notice;
 #[command(after_help = "Examples:
   whodunit lab
   whodunit lab --listen 127.0.0.1:9000
-  whodunit run --upstream http://127.0.0.1:9000     then: curl -i http://127.0.0.1:8080/fault/origin-reset
+  whodunit run --upstream http://127.0.0.1:9000      # elsewhere, to see it through the proxy,
+  curl -i http://127.0.0.1:8080/fault/origin-reset   # and then ask for a failure
 
 It runs until SIGINT (Ctrl-C) or SIGTERM.
 Exit codes: 0 stopped, 2 the address cannot be used, 70 internal error.")]

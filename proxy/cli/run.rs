@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use whodunit_conf::{Checked, Flags, Problems};
 
 use crate::notice;
@@ -20,14 +20,14 @@ use crate::server::{self, MISCONFIGURED, Source};
   whodunit run --upstream http://10.0.0.5:80 --upstream http://10.0.0.6:80 --listen 0.0.0.0:8080
 
 SIGHUP reads the configuration again, SIGTERM lets requests under way end and stops.
-Exit codes: 0 stopped, 2 the configuration or a listener cannot be used, 70 internal error.")]
+Exit codes: 0 stopped, 2 the configuration or a listener cannot be used, 70 internal error.", group = ArgGroup::new("source").args(["config", "upstream"]).multiple(true).required(true))]
 pub(super) struct Run {
     /// The configuration file (YAML)
     #[arg(long, short, value_name = "FILE", conflicts_with_all = ["upstream", "listen", "admin"])]
     config: Option<PathBuf>,
     /// Where requests go: `http://host:port`, `https://host`, `host:port` or `unix:/path`; may be
     /// given several times
-    #[arg(long, short, value_name = "URL", required_unless_present = "config")]
+    #[arg(long, short, value_name = "URL")]
     upstream: Vec<String>,
     /// Where clients connect [default: 127.0.0.1:8080]
     #[arg(long, short, value_name = "ADDR")]

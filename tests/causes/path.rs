@@ -37,6 +37,7 @@ fn named(answer: Option<Answer>) -> Told {
         .start()
         .get("/");
     assert!(dns.asked().iter().any(|name| name == "api.test"), "asked for {:?}", dns.asked());
+    assert!(told.value("times_ms.dns").is_number(), "the time it took: {}", told.record);
     told
 }
 

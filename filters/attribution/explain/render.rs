@@ -255,7 +255,10 @@ fn records(out: &mut String, records: &Records) {
             let account = &sum.latest.account;
             let cause = account.cause.as_deref().unwrap_or("no cause");
             gap(out);
-            line(out, format_args!("{} times {cause}; the latest:", sum.count));
+            match sum.count {
+                1 => line(out, format_args!("Once {cause}:")),
+                count => line(out, format_args!("{count} times {cause}; the latest:")),
+            }
             self::told(out, &sum.latest);
         }
     }

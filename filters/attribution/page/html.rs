@@ -3,13 +3,13 @@
 
 use std::fmt::Write;
 
-use super::{Told, title};
+use super::{Told, parts, title};
 use crate::attribution::evidence::{Party, Phase};
 
 const TEMPLATE: &str = include_str!("../page.html");
 
 /// Text that is safe between tags and in quoted attributes.
-struct Html(String);
+pub(super) struct Html(pub(super) String);
 
 impl Html {
     fn escape(text: &str) -> Self {
@@ -22,6 +22,20 @@ impl Html {
                 '"' => out.push_str("&quot;"),
                 '\'' => out.push_str("&#39;"),
                 _ => out.push(c),
+            }
+        }
+        Self(out)
+    }
+
+    /// A sentence; what is code in it is marked as code.
+    pub(super) fn sentence(text: &str) -> Self {
+        let mut out = String::with_capacity(text.len() + 32);
+        for (code, part) in parts(text) {
+            let part = Self::escape(part).0;
+            if code {
+                out.extend(["<code>", &part, "</code>"]);
+            } else {
+                out.push_str(&part);
             }
         }
         Self(out)
@@ -46,8 +60,8 @@ pub(super) fn page(told: &Told<'_>, status: u16, time: &str) -> String {
     let last = if told.diagnosis.party == Party::NextHop { "Next proxy" } else { "Origin" };
     fill(&[
         ("title", Html::escape(&title(status))),
-        ("what", Html::escape(&told.what)),
-        ("todo", Html::escape(&told.todo)),
+        ("what", Html::sentence(&told.what)),
+        ("todo", Html::sentence(&told.todo)),
         ("facts", facts),
         ("client_mark", Html::escape(client.0)),
         ("client", Html::escape(client.1)),
