@@ -18,7 +18,7 @@ rows! {
         again: Again::Never,
         meaning: "The origin's name does not exist.",
         says: "The name `{name}` does not exist.",
-        remedy: "Correct the name in upstream `{upstream}`, or create it where the zone is kept.[ (Resolved before, since this proxy started: {ever_resolved}.)]",
+        remedy: "Correct the name in upstream `{upstream}`, or create it where the zone is kept.[ Did it resolve before, since this proxy started: {ever_resolved}.]",
         details: "the name does not exist[ ({rcode})]",
         proof: &[Key::Name, Key::Rcode],
         elsewhere: &[("nginx", "could not be resolved (3: Host not found)"), ("Envoy", "503, UH or DF"), ("Cloudflare", "530 with error 1016"), ("Caddy, Traefik", "no such host")],

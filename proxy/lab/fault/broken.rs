@@ -106,8 +106,7 @@ pub(super) const ROWS: &[Fault] = &[
             ),
             Hang,
         ],
-    )
-    .also(&[MALFORMED]),
+    ),
     Fault::path(
         "upgrade-refused",
         "Answers a request for an upgrade with a plain 200.",

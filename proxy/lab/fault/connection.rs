@@ -117,7 +117,6 @@ pub(super) const ROWS: &[Fault] = &[
         "request_write_timeout",
         &[Part(65_536), Stall],
     )
-    .also(&["origin_slow"])
     .needs(&[Needs::Body(1 << 26)]),
     Fault::path(
         "origin-slow",
