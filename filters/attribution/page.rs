@@ -280,7 +280,7 @@ fn tidy(text: &str) -> String {
 /// The parts of a text, alternately plain and code, which our templates put between grave accents.
 /// Where a peer's own accents leave it unclear what is between which, all of it is plain.
 fn parts(text: &str) -> impl Iterator<Item = (bool, &str)> {
-    let paired = text.matches('`').count() % 2 == 0 && !text.contains("``");
+    let paired = text.matches('`').count().is_multiple_of(2) && !text.contains("``");
     let mut code = true;
     text.split(move |c| paired && c == '`').map(move |part| {
         code = !code;

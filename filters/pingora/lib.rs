@@ -14,6 +14,7 @@ mod circumstances;
 mod connections;
 mod context;
 mod counters;
+mod cutoff;
 mod door;
 mod edit;
 mod gate;

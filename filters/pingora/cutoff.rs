@@ -1,0 +1,60 @@
+//! A request that ends before its time: it leaves its answer and its record behind.
+
+use whodunit_filters::attribution::{Diagnosis, Failure, Fault, Key, Phase, Side};
+
+use crate::context::Case;
+use crate::outcome::close;
+use crate::reply::Reply;
+
+impl Drop for Case {
+    /// A request that ends without Pingora's saying so was lost in a panic outside any hook, or cut
+    /// off when the process ended.
+    fn drop(&mut self) {
+        // In a panic the ingress, where there is one, catches it, answers and records.
+        if self.closed || std::thread::panicking() && self.client.is_some() {
+            return;
+        }
+        self.fail(self.given_up());
+        self.exchange.times.total = Some(self.exchange.started.elapsed());
+        self.exchange.request.get_or_insert_default();
+        self.verdict = Diagnosis::of(&self.exchange).map(Box::new);
+        self.leave_word();
+        close(self, true);
+    }
+}
+
+impl Case {
+    /// Why the request ends before its time.
+    fn given_up(&self) -> Failure {
+        if self.client.as_ref().is_some_and(|client| client.expired()) {
+            let phase = if self.answered_at.is_some() { Phase::Receive } else { Phase::Wait };
+            let limit = &self.timeouts.response;
+            let failure = Failure::new(Side::Origin, phase, Fault::Deadline)
+                .with(Key::Setting, limit.place.clone())
+                .with(Key::BytesSoFar, self.downloaded);
+            return match limit.value {
+                Some(limit) => failure.with(Key::LimitMs, limit.0).with(Key::WaitedMs, limit.0),
+                None => failure,
+            };
+        }
+        let at = if std::thread::panicking() { "a panic" } else { "cut off unfinished" };
+        Failure::new(Side::Inside, Phase::Respond, Fault::Panic).with(Key::At, at)
+    }
+
+    /// Makes the answer, if none was begun, and leaves it with the client's connection.
+    fn leave_word(&mut self) {
+        let (Some(client), Some(verdict)) = (self.client.clone(), &self.verdict) else { return };
+        self.exchange.answered = client.answered();
+        self.exchange.bytes.client_in = client.received();
+        self.exchange.bytes.client_out = client.sent();
+        let status = self.settings.statuses.of(verdict.cause);
+        let (Some(status), Some(asked), None) = (status, &self.asked, client.answered()) else {
+            return;
+        };
+        let answer = Reply::new(self, verdict, status, asked.borrow());
+        let status = answer.status();
+        client.leave(answer.bytes());
+        self.exchange.answered = Some(status);
+        self.exchange.generated = true;
+    }
+}
