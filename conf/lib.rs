@@ -53,6 +53,23 @@ pub struct Checked {
     pub warnings: Problems,
 }
 
+impl Checked {
+    /// What whoever uses the settings found wrong with them (a file that cannot be read, say), as
+    /// problems with their places. Each setting is given by the keys that lead to it.
+    #[must_use]
+    pub fn refuse(&self, found: Vec<(Vec<&str>, String)>) -> Problems {
+        let (tree, _) = tree::read(self.warnings.text());
+        let wrong = found.into_iter().map(|(keys, says)| match &tree {
+            Some(tree) => {
+                let steps: Vec<_> = keys.into_iter().map(Step::Key).collect();
+                Problem::error(tree.named(&steps), tree.value(&steps), says)
+            }
+            None => Problem::error(keys.join("."), 0..0, says),
+        });
+        Problems::new(self.warnings.file(), self.warnings.text(), wrong.collect())
+    }
+}
+
 /// Reads and checks the configuration in a file. Gives the file's text as well, for
 /// [`reload::watch`].
 ///

@@ -78,10 +78,23 @@ impl Problems {
         Self { file: file.to_owned(), text: text.to_owned(), list }
     }
 
+    /// These and others of the same text.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.list.extend(others.list);
+        Self::new(&self.file, &self.text, self.list)
+    }
+
     /// The file as it was called.
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file
+    }
+
+    /// The text of the file.
+    #[must_use]
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 
     /// Each problem, in the order of the text.

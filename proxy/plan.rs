@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use whodunit_conf::Checked;
 use whodunit_conf::schema::log::Which as WhichToLog;
 use whodunit_conf::schema::upstream::{Tls as TlsSection, Upstream as UpstreamSection};
+use whodunit_conf::{Checked, Problems};
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_pingora::{Settings, Which};
@@ -41,9 +41,9 @@ impl Plan {
     /// The plan of a configuration. `own` are the addresses that this process listens on.
     ///
     /// # Errors
-    /// In words, when a file that the configuration names cannot be used, or the system's resolver
-    /// settings cannot be read.
-    pub fn of(checked: &Checked, own: Listeners) -> Result<Self, String> {
+    /// Every file that the configuration names and that cannot be used, and the system's resolver
+    /// settings if they cannot be read.
+    pub fn of(checked: &Checked, own: Listeners) -> Result<Self, Problems> {
         let section = &checked.config.resolver;
         let resolver = Resolver::new(&ResolverSettings {
             servers: section.servers.iter().map(|server| server.0).collect(),
@@ -51,12 +51,24 @@ impl Plan {
             attempts: usize::try_from(section.attempts).unwrap_or(usize::MAX),
             ..ResolverSettings::default()
         })
-        .map_err(|error| format!("the resolver cannot be set up: {error}"))?;
+        .map_err(|error| {
+            let says = format!("the resolver cannot be set up: {error}");
+            checked.refuse(vec![(vec!["resolver"], says)])
+        })?;
         let own = Arc::new(own);
         let mut upstreams = BTreeMap::new();
+        let mut wrong = Vec::new();
         for (name, section) in &checked.config.upstreams {
-            let pool = Pool::new(upstream(name, section)?, resolver.clone(), own.clone());
-            upstreams.insert(name.clone(), Arc::new(pool));
+            match upstream(name, section) {
+                Ok(upstream) => {
+                    let pool = Pool::new(upstream, resolver.clone(), own.clone());
+                    upstreams.insert(name.clone(), Arc::new(pool));
+                }
+                Err((key, says)) => wrong.push((vec!["upstreams", name, "tls", key], says)),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(checked.refuse(wrong));
         }
         let routes = checked.resolved.routes.iter().map(|way| {
             let matcher = Matcher {
@@ -75,15 +87,13 @@ impl Plan {
     }
 }
 
-fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, String> {
+/// An upstream; if a file of its `tls` cannot be used, the key there and why.
+fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static str, String)> {
     let endpoints = section
         .endpoints
         .iter()
         .map(|endpoint| (endpoint.address.clone(), u32::from(endpoint.weight)));
-    let tls = match &section.tls {
-        Some(tls) => Some(secured(name, tls)?),
-        None => None,
-    };
+    let tls = section.tls.as_ref().map(secured).transpose()?;
     Ok(Upstream {
         name: name.into(),
         endpoints: endpoints.collect(),
@@ -93,7 +103,7 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, String> {
     })
 }
 
-fn secured(name: &str, section: &TlsSection) -> Result<Tls, String> {
+fn secured(section: &TlsSection) -> Result<Tls, (&'static str, String)> {
     Tls::load(&TlsSettings {
         sni: section.sni.as_ref().map(|sni| sni.as_str().to_owned()),
         ca: section.ca.clone(),
@@ -101,7 +111,6 @@ fn secured(name: &str, section: &TlsSection) -> Result<Tls, String> {
         client_cert: section.client_cert.clone(),
         client_key: section.client_key.clone(),
     })
-    .map_err(|(setting, problem)| format!("`upstreams.{name}.{setting}`: {problem}"))
 }
 
 /// The settings for attribution.

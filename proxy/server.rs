@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::sync::watch;
-use whodunit_conf::Checked;
+use whodunit_conf::{Checked, Problems};
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Ledger, Record, Side};
 use whodunit_pingora::{Attributed, Books, Live};
@@ -89,7 +89,7 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
         sink,
     };
     let checked = running.checked.load_full();
-    running.apply(&checked).map_err(Refusal)?;
+    running.apply(&checked).map_err(|problems| Refusal(problems.render(false)))?;
     serve(&Arc::new(running), sockets, admin_socket, source)
 }
 
@@ -101,7 +101,7 @@ impl Running {
     }
 
     /// Puts a configuration into force, or nothing of it.
-    pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), String> {
+    pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         let plan = Plan::of(checked, self.own.clone())?;
         // So that their counters are there from the start, at 0.
         for name in plan.upstreams.keys() {

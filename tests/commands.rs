@@ -136,10 +136,15 @@ fn check_tells_every_problem_with_its_place() {
 
 #[test]
 fn check_reads_the_files_that_a_configuration_names() {
-    let yaml = "upstreams:\n  web:\n    endpoints: [ \"127.0.0.1:9\" ]\n    tls: { ca: /no/such/ca.pem }\n";
-    check(yaml, &[]).failed(2, &["`upstreams.web.tls.ca`", "/no/such/ca.pem"]);
-    let json = check(yaml, &["--json"]).json();
-    assert_eq!(json["problems"][0]["setting"], "upstreams.web.tls.ca", "{json:#}");
+    let web = "  web: { endpoints: [ \"127.0.0.1:9\" ], tls: { ca: /no/such/ca.pem } }\n";
+    let yaml = format!(
+        "routes: [ {{ upstream: web }}, {{ match: {{ path: /a }}, upstream: api }} ]\nupstreams:\n{web}{}",
+        web.replace("web", "api").replace("such", "way")
+    );
+    let each = ["whodunit.yaml:3:51", "/no/such/ca.pem", "whodunit.yaml:4:51", "/no/way/ca.pem"];
+    check(&yaml, &[]).failed(2, &each);
+    let json = check(&yaml, &["--json"]).json();
+    assert_eq!(json["problems"][1]["setting"], "upstreams.api.tls.ca", "{json:#}");
 }
 
 #[test]

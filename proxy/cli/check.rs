@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use whodunit_conf::Problems;
 
 use super::End;
@@ -36,19 +36,19 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn main(self) -> io::Result<End> {
-        let (problems, unusable, good) = match whodunit_conf::load(&self.config) {
-            Ok((checked, _)) => {
-                let unusable = Plan::of(&checked, Listeners::default()).err();
-                let good = unusable.is_none();
-                (checked.warnings, unusable, good)
-            }
-            Err(problems) => (problems, None, false),
+        let (problems, good) = match whodunit_conf::load(&self.config) {
+            Ok((checked, _)) => match Plan::of(&checked, Listeners::default()) {
+                Ok(_) => (checked.warnings, true),
+                Err(problems) => (checked.warnings.and(problems), false),
+            },
+            Err(problems) => (problems, false),
         };
         if self.json {
-            let problems = object(&problems, unusable.as_deref(), good);
-            put(&format!("{problems:#}\n"))?;
+            let told =
+                json!({ "good": good, "file": problems.file(), "problems": problems.json() });
+            put(&format!("{told:#}\n"))?;
         } else {
-            tell(&problems, unusable.as_deref());
+            tell(&problems);
             if good {
                 put(&format!("{} is good\n", self.config.display()))?;
             }
@@ -57,35 +57,11 @@ impl Check {
     }
 }
 
-fn tell(problems: &Problems, unusable: Option<&str>) {
+fn tell(problems: &Problems) {
     let mut err = io::stderr().lock();
     let colour = err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty());
-    let mut told = String::new();
     if !problems.is_empty() {
-        told.extend([&problems.render(colour), "\n"]);
+        // A standard error that is closed is nobody's to tell.
+        let _ = writeln!(err, "{}", problems.render(colour).trim_end());
     }
-    if let Some(unusable) = unusable {
-        told.extend(["error: ", unusable, "\n"]);
-    }
-    // A standard error that is closed is nobody's to tell.
-    let _ = err.write_all(told.as_bytes());
-}
-
-fn object(problems: &Problems, unusable: Option<&str>, good: bool) -> Json {
-    let mut list = problems.json();
-    if let (Some(list), Some(unusable)) = (list.as_array_mut(), unusable) {
-        let setting = unusable.strip_prefix('`').and_then(|rest| rest.split('`').next());
-        list.push(json!({
-            "severity": "error",
-            "setting": setting.unwrap_or_default(),
-            "message": unusable,
-            "help": null,
-            "file": problems.file(),
-            "line": null,
-            "column": null,
-            "end_line": null,
-            "end_column": null,
-        }));
-    }
-    json!({ "good": good, "file": problems.file(), "problems": list })
 }

@@ -50,7 +50,7 @@ impl Run {
         match server::run(checked, &source) {
             Ok(code) => code,
             Err(refusal) => {
-                notice::say(&refusal.0);
+                refusal.0.lines().for_each(notice::say);
                 ExitCode::from(MISCONFIGURED)
             }
         }

@@ -80,7 +80,7 @@ fn take_up(running: &Running, path: &Path, text: &str) {
                 notice::say(&format!("`{setting}` changed: that takes a restart"));
             }
         }
-        Err(reason) => refuse(running, &reason),
+        Err(problems) => refuse(running, &problems.render(false)),
     }
 }
 

@@ -50,12 +50,12 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// The setting's name and what is wrong with its file, in words.
+    /// The setting's name within its section, and what is wrong with its file, in words.
     pub fn load(settings: &TlsSettings) -> Result<Self, (&'static str, String)> {
         let mut hasher = DefaultHasher::new();
         let mut ca = None;
         if let Some(path) = &settings.ca {
-            let certificates = certificates(path).map_err(|problem| ("tls.ca", problem))?;
+            let certificates = certificates(path).map_err(|problem| ("ca", problem))?;
             certificates.hash(&mut hasher);
             ca = Some(
                 certificates.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect(),
@@ -64,14 +64,14 @@ impl Tls {
         let client = match (&settings.client_cert, &settings.client_key) {
             (None, None) => None,
             (Some(_), None) => {
-                return Err(("tls.client_key", "is missing beside `client_cert`".into()));
+                return Err(("client_key", "is missing beside `client_cert`".into()));
             }
             (None, Some(_)) => {
-                return Err(("tls.client_cert", "is missing beside `client_key`".into()));
+                return Err(("client_cert", "is missing beside `client_key`".into()));
             }
             (Some(cert), Some(key)) => {
-                let chain = certificates(cert).map_err(|problem| ("tls.client_cert", problem))?;
-                let key = private_key(key).map_err(|problem| ("tls.client_key", problem))?;
+                let chain = certificates(cert).map_err(|problem| ("client_cert", problem))?;
+                let key = private_key(key).map_err(|problem| ("client_key", problem))?;
                 (&chain, &key).hash(&mut hasher);
                 Some(Arc::new(CertKey::new(chain, key)))
             }
@@ -136,7 +136,7 @@ mod tests {
             let file = file(content);
             let ca = Some(file.path().to_owned());
             let settings = TlsSettings { ca, ..TlsSettings::default() };
-            assert_eq!(Tls::load(&settings).expect_err("refused").0, "tls.ca", "{content}");
+            assert_eq!(Tls::load(&settings).expect_err("refused").0, "ca", "{content}");
         }
         let ca = Some("/nowhere/ca.crt".into());
         let problem =
@@ -148,6 +148,6 @@ mod tests {
     fn a_certificate_without_its_key_is_refused() {
         let client_cert = Some("client.crt".into());
         let settings = TlsSettings { client_cert, ..TlsSettings::default() };
-        assert_eq!(Tls::load(&settings).expect_err("refused").0, "tls.client_key");
+        assert_eq!(Tls::load(&settings).expect_err("refused").0, "client_key");
     }
 }
