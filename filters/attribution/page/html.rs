@@ -3,7 +3,8 @@
 
 use std::fmt::Write;
 
-use super::{Told, parts, title};
+use super::prose::parts;
+use super::{Told, title};
 use crate::attribution::evidence::{Party, Phase};
 
 const TEMPLATE: &str = include_str!("../page.html");
