@@ -21,7 +21,7 @@ pub(super) enum Manner {
     Unfinished,
     /// As it stands, by a client that soon leaves.
     Leaving,
-    /// After others on the same path, so that the proxy has a connection to use again.
+    /// After others on the same path that are answered well.
     Again,
 }
 
@@ -82,11 +82,12 @@ pub(super) const SCENES: &[Scene] = &[
     get("The upstream leads back to the proxy.", get!("/loop"), &["loop_detected"]),
     get("The origin's name does not exist.", get!("/misnamed"), &["dns_name_not_found"]),
     get("The service is not running.", get!("/stopped"), &["connect_refused"]),
-    get(
-        "Nobody answers at the origin's address.",
-        get!("/crowded"),
-        &["connect_timeout", "connect_queue_full"],
-    ),
+    Scene {
+        title: "The origin has no room left for another connection.",
+        request: get!("/crowded"),
+        manner: Manner::Again,
+        causes: &["connect_queue_full"],
+    },
     Scene {
         title: "The origin closes a kept connection just as it is used again.",
         request: "POST /fault/keepalive-race HTTP/1.1\nHost: demo.test\nContent-Length: 0\n",

@@ -60,7 +60,7 @@ impl Stage {
             ("loop", "/loop", relay.to_string()),
             ("misnamed", "/misnamed", "no-such-name.test:80".to_owned()),
             ("stopped", "/stopped", door("connect-refused")),
-            ("crowded", "/crowded", door("connect-timeout")),
+            ("crowded", "/crowded", door("connect-queue-full")),
         ];
         let log = folder.path().join(LOG);
         let config = folder.path().join("whodunit.yaml");

@@ -78,7 +78,7 @@ fn request(out: &mut String, scene: &Scene) {
         Manner::Whole => {}
         Manner::Unfinished => line!(out, "  … and the header never ends"),
         Manner::Leaving => line!(out, "  … and the client leaves after 300 ms"),
-        Manner::Again => line!(out, "  … over a connection that an earlier request has used"),
+        Manner::Again => line!(out, "  … after an earlier one that was answered well"),
     }
 }
 
