@@ -136,6 +136,7 @@ fn serve(
         .enable_all()
         .build()
         .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
+    listen::announce(&sockets);
     let knowledge = Arc::new(Knowledge::new(running.clone()));
     let admin = match admin_socket {
         Some(socket) => {
@@ -166,15 +167,17 @@ fn serve(
         service.start_service(Some(fds), stopped, 1).await;
     });
     let reloading = reload::start(&runtime, running, source);
+    let mut told = drain::Told::listen(&runtime)
+        .map_err(|error| Refusal(format!("signals cannot be listened to: {error}")))?;
     knowledge.set_ready();
     notice::say("ready");
-    runtime.block_on(drain::until_told());
+    runtime.block_on(told.wait());
     knowledge.set_draining();
     let grace = running.checked.load().config.shutdown.grace.0;
     notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
     // The receivers are gone only when the service has ended by itself.
     let _ = stop.send(true);
-    let finished = runtime.block_on(drain::finish(running, grace));
+    let finished = runtime.block_on(drain::finish(running, &mut told, grace));
     drop(reloading);
     serving.abort();
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -13,11 +13,12 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::rig::client::Client;
+use crate::rig::log::Log;
 use crate::rig::message::{Fields, Response};
 use crate::rig::promise::lasting;
 use crate::rig::proxy::Proxy;
 use crate::rig::settings::Settings;
-use crate::rig::skip;
+use crate::rig::{skip, until};
 use ask::Ask;
 use nginx::Nginx;
 use requests::Version;
@@ -36,20 +37,24 @@ fn nginx(test: &str) -> Option<Nginx> {
 }
 
 /// Puts requests to a server, one after the other, on as few connections as it allows.
-struct Asker {
+struct Asker<'a> {
     address: SocketAddr,
+    /// The log of a proxy, and how many lines it must have before another connection is made:
+    /// across connections a record may be written later than the next one.
+    log: Option<(&'a Log, usize)>,
     client: Option<Client>,
     /// Whether the server may leave without a warning, as nginx does after a 412.
     fickle: bool,
 }
 
-impl Asker {
+impl<'a> Asker<'a> {
     fn origin(address: SocketAddr) -> Self {
-        Self { address, client: None, fickle: true }
+        Self { address, log: None, client: None, fickle: true }
     }
 
-    fn proxy(proxy: &Proxy) -> Self {
-        Self { address: proxy.address(), client: None, fickle: false }
+    fn proxy(proxy: &'a Proxy) -> Self {
+        let log = Some((&proxy.log, proxy.log.lines()));
+        Self { address: proxy.address(), log, client: None, fickle: false }
     }
 
     fn ask(&mut self, ask: &Ask) -> Response {
@@ -64,6 +69,12 @@ impl Asker {
         let closes = answer.fields.text("connection").is_some_and(|c| c.contains("close"));
         if ask.keeps() && answer.minor == 1 && !closes {
             self.client = Some(client);
+        }
+        if let Some((log, lines)) = &mut self.log {
+            *lines += 1;
+            if self.client.is_none() {
+                until("the record", || (log.lines() >= *lines).then_some(()));
+            }
         }
         answer
     }

@@ -91,7 +91,7 @@ pub struct Times {
     pub total: Option<Duration>,
 }
 
-/// Bytes that crossed, header sections and bodies alike as far as they are known.
+/// Bytes that crossed: on the client's side everything, on the origin's side the bodies.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Bytes {
     /// From the client.

@@ -16,7 +16,6 @@ pub fn render(ledger: &Ledger, build: &[(&str, &str)]) -> String {
     requests(&mut page, ledger);
     errors(&mut page, ledger);
     phases(&mut page, ledger);
-    health(&mut page, ledger);
     page.head("whodunit_connections", "gauge", "Open connections by side and use.");
     for (side, word) in [(Side::Client, "client"), (Side::Origin, "upstream")] {
         for (state, state_word) in [(Use::Active, "active"), (Use::Idle, "idle")] {
@@ -114,19 +113,6 @@ fn phases(page: &mut Page, ledger: &Ledger) {
     }
 }
 
-fn health(page: &mut Page, ledger: &Ledger) {
-    page.head("whodunit_upstream_healthy", "gauge", "Whether an endpoint is in use: 1 or 0.");
-    for upstream in ledger.all_upstreams() {
-        for (endpoint, healthy) in upstream.endpoints() {
-            page.line(
-                "whodunit_upstream_healthy",
-                &[("upstream", upstream.name()), ("endpoint", &endpoint)],
-                if healthy { "1" } else { "0" },
-            );
-        }
-    }
-}
-
 /// Microseconds in seconds, without superfluous digits.
 fn seconds(micros: u64) -> String {
     let text = format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000);
@@ -189,7 +175,6 @@ mod tests {
         upstream.failed(cause, true);
         let wait = Some(Duration::from_micros(1_250_500));
         upstream.timed(&Times { wait, ..Times::default() });
-        upstream.healthy([("10.0.0.5:8080".to_owned(), false)]);
         ledger.requests("0.0.0.0:8080", "web").count(204);
         ledger.connections(Side::Origin, Use::Active, 3);
         ledger.drop_lines(2);
@@ -207,7 +192,6 @@ mod tests {
             &format!(r#"whodunit_phase_seconds_bucket{{phase="wait",{name},le="+Inf"}} 1"#),
             &format!(r#"whodunit_phase_seconds_sum{{phase="wait",{name}}} 1.2505"#),
             &format!(r#"whodunit_phase_seconds_count{{phase="wait",{name}}} 1"#),
-            &format!(r#"whodunit_upstream_healthy{{{name},endpoint="10.0.0.5:8080"}} 0"#),
             r#"whodunit_connections{side="upstream",state="active"} 3"#,
             "whodunit_log_dropped_total 2",
             r#"whodunit_config_reloads_total{result="success"} 1"#,

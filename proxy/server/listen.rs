@@ -57,7 +57,6 @@ fn inet(address: SocketAddr) -> Result<Bound, Refusal> {
     let socket = open(address).map_err(|error| refusal(&address.to_string(), &error))?;
     let at = socket.local_addr().map_err(|error| refusal(&address.to_string(), &error))?;
     let name: Arc<str> = at.to_string().into();
-    notice::say(&format!("listening on http://{at} (listener {name})"));
     Ok(Bound::Inet { socket, name, at })
 }
 
@@ -83,7 +82,6 @@ fn unix(path: &Path) -> Result<Bound, Refusal> {
     }
     let socket = UnixListener::bind(path).map_err(|error| refusal(&place, &error))?;
     socket.set_nonblocking(true).map_err(|error| refusal(&place, &error))?;
-    notice::say(&format!("listening on {place} (listener {place})"));
     Ok(Bound::Unix { socket, path: path.to_owned() })
 }
 
@@ -99,6 +97,21 @@ fn refusal(address: &str, error: &io::Error) -> Refusal {
         _ => "",
     };
     Refusal(format!("cannot listen on {address}: {error}{hint}"))
+}
+
+/// Says where clients can connect.
+pub(super) fn announce(sockets: &[Bound]) {
+    for bound in sockets {
+        match bound {
+            Bound::Inet { at, name, .. } => {
+                notice::say(&format!("listening on http://{at} (listener {name})"));
+            }
+            Bound::Unix { path, .. } => {
+                let place = format!("unix:{}", path.display());
+                notice::say(&format!("listening on {place} (listener {place})"));
+            }
+        }
+    }
 }
 
 /// The listeners' names, for records and metrics.

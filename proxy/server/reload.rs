@@ -23,8 +23,13 @@ pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) 
     };
     let hung_up = running.clone();
     let path = file.clone();
+    // Until there is a handler the signal's default action ends the process.
+    let signals = {
+        let _within = runtime.enter();
+        signal(SignalKind::hangup())
+    };
     runtime.spawn(async move {
-        let Ok(mut signals) = signal(SignalKind::hangup()) else { return };
+        let Ok(mut signals) = signals else { return };
         while signals.recv().await.is_some() {
             let (running, path) = (hung_up.clone(), path.clone());
             // Reading files and resolver settings takes its time.

@@ -120,6 +120,35 @@ cases! {
         evidence: &["left", "during", "waited_ms"],
         ..REFUSED
     }, || abandoned(Client::reset);
+    client_aborted_in_mid_upload = Expected {
+        cause: "client_aborted",
+        phase: "request",
+        sent: "partial",
+        outcome: Logged(499),
+        error: "",
+        evidence: &["left", "during", "waited_ms"],
+        ..REFUSED
+    }, || {
+        // The origin takes no more of the upload, so nobody reads the client's end either.
+        let (_kept, over) = std::sync::mpsc::channel::<()>();
+        let over = std::sync::Mutex::new(over);
+        let origin = Origin::new(move |mut connection| {
+            connection.head();
+            // The other end of the channel goes when the test is over.
+            let _ = over.lock().expect("nobody panicked").recv();
+        });
+        let proxy = Settings::to(&origin).with("timeouts", "write: 500ms, read: 500ms").start();
+        proxy.exchange(|| {
+            let mut client = proxy.connect();
+            let size = 1 << 26;
+            client.send(format!("PUT / HTTP/1.1\r\nHost: app.test\r\nContent-Length: {size}\r\n\r\n"));
+            client.send(vec![b'x'; 1 << 16]);
+            // What does not fit the sockets on the way is never sent: the client leaves first.
+            client.fill_up();
+            client.reset();
+            None
+        })
+    };
 
     proxy_overloaded = Expected {
         cause: "proxy_overloaded",

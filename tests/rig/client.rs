@@ -57,6 +57,15 @@ impl Client {
         self.stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
     }
 
+    /// Sends as much of a body as the sockets on the way hold while nobody reads.
+    pub(crate) fn fill_up(&mut self) {
+        let turn = std::time::Duration::from_millis(100);
+        self.stream.set_write_timeout(Some(turn)).expect("a timeout can be set");
+        let piece = vec![b'u'; 1 << 16];
+        while self.stream.write(&piece).is_ok() {}
+        self.stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    }
+
     /// Sends a FIN; answers can still come.
     pub(crate) fn finish(&self) {
         self.stream.shutdown(Shutdown::Write).expect("the connection is open");

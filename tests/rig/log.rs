@@ -21,6 +21,11 @@ impl Log {
         std::fs::read_to_string(&self.path).unwrap_or_default()
     }
 
+    /// How many whole lines there are.
+    pub(crate) fn lines(&self) -> usize {
+        self.text().matches('\n').count()
+    }
+
     /// All whole records so far. A line that is no JSON object fails the test.
     pub(crate) fn records(&self) -> Vec<Value> {
         let text = self.text();

@@ -1,11 +1,8 @@
 //! Counters of what passes through.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::locked;
 use crate::attribution::cause::{self, CATALOGUE, Cause};
 use crate::attribution::exchange::Times;
 
@@ -31,7 +28,6 @@ pub struct Upstream {
     /// For each cause: passed on, generated.
     failures: Vec<[AtomicU64; 2]>,
     phases: [Histogram; PHASES.len()],
-    endpoints: Mutex<BTreeMap<String, bool>>,
 }
 
 /// How often something took how long.
@@ -81,7 +77,6 @@ impl Upstream {
             name: name.into(),
             failures: CATALOGUE.iter().map(|_| Default::default()).collect(),
             phases: Default::default(),
-            endpoints: Mutex::default(),
         }
     }
 
@@ -116,18 +111,6 @@ impl Upstream {
     /// How long each of [`PHASES`] took.
     pub fn phases(&self) -> impl Iterator<Item = (&'static str, &Histogram)> {
         PHASES.into_iter().zip(&self.phases)
-    }
-
-    /// Says of each endpoint whether it is healthy; those not named are forgotten.
-    pub fn healthy(&self, endpoints: impl IntoIterator<Item = (String, bool)>) {
-        let endpoints = endpoints.into_iter().collect();
-        *locked(&self.endpoints) = endpoints;
-    }
-
-    /// Each endpoint and whether it is healthy.
-    #[must_use]
-    pub fn endpoints(&self) -> Vec<(String, bool)> {
-        locked(&self.endpoints).iter().map(|(name, healthy)| (name.clone(), *healthy)).collect()
     }
 }
 
@@ -213,13 +196,5 @@ mod tests {
         for (phase, histogram) in upstream.phases() {
             assert_eq!(histogram.cumulative()[17], u64::from(phase == "wait"), "{phase}");
         }
-    }
-
-    #[test]
-    fn endpoints_that_are_gone_are_forgotten() {
-        let upstream = Upstream::new("web");
-        upstream.healthy([("a".to_owned(), true), ("b".to_owned(), false)]);
-        upstream.healthy([("b".to_owned(), true)]);
-        assert_eq!(upstream.endpoints(), [("b".to_owned(), true)]);
     }
 }

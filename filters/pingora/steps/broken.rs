@@ -14,7 +14,9 @@ use crate::observe::{self, Moment};
 /// The exchange with the origin broke.
 pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
     let moment = Moment::of(&case.exchange, false, case.request_sent);
-    let known = broken_upload(case).or_else(|| client_left(case, moment));
+    let known = broken_upload(case)
+        .or_else(|| client_left(case, moment))
+        .or_else(|| hung_up(session, case, moment));
     let mut failure = known.unwrap_or_else(|| observe::failure(error, moment));
     if failure.side == Side::Origin && !case.request_sent && client_stalled(session, case, &failure)
     {
@@ -63,6 +65,26 @@ fn client_left(case: &Case, moment: Moment) -> Option<Failure> {
         .with(Key::WaitedMs, after),
     )
 }
+
+/// Whether the client is gone although nobody saw it go: while the origin does not take more of an
+/// upload, none of it is read, and the end of it is not seen either. The kernel knows.
+fn hung_up(session: &Session, case: &Case, moment: Moment) -> Option<Failure> {
+    if case.request_sent {
+        return None;
+    }
+    let socket = session.as_downstream().digest()?.socket_digest.as_ref()?;
+    let fault = match socket.tcp_info()?.tcpi_state {
+        TCP_CLOSE_WAIT => Fault::Closed,
+        TCP_CLOSE => Fault::Reset,
+        _ => return None,
+    };
+    Some(Failure::new(Side::Client, moment.client_phase(), fault))
+}
+
+/// States of a connection in `tcpi_state` (`include/net/tcp_states.h`): the other end has closed it;
+/// it is closed altogether.
+const TCP_CLOSE: u8 = 7;
+const TCP_CLOSE_WAIT: u8 = 8;
 
 /// Whether it was the client's turn all the while that the origin's timer ran.
 fn client_stalled(session: &mut Session, case: &Case, failure: &Failure) -> bool {
