@@ -196,6 +196,12 @@ impl Case {
         connection.is_some_and(|connection| connection.reused)
     }
 
+    /// How long the attempt's connection had been idle before.
+    pub(crate) fn idle(&self) -> Duration {
+        let connection = self.exchange.last_attempt().and_then(|attempt| attempt.connection);
+        connection.map_or(Duration::ZERO, |connection| connection.idle)
+    }
+
     /// What a trusted hop says: the first of its members with an `error` names the failing link.
     pub(crate) fn believe(&mut self) {
         let Some(received) =
