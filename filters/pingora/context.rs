@@ -57,6 +57,8 @@ pub(crate) struct Case {
     pub(crate) sent_at: Option<Instant>,
     pub(crate) answered_at: Option<Instant>,
     pub(crate) last_upload: Option<Instant>,
+    /// The client waits to be told that its body is wanted (RFC 9110 section 10.1.1).
+    pub(crate) invitation: bool,
     pub(crate) uploaded: u64,
     pub(crate) downloaded: u64,
     /// Bytes that the response body is to have, if it says so.
@@ -91,6 +93,7 @@ impl Case {
             sent_at: None,
             answered_at: None,
             last_upload: None,
+            invitation: false,
             uploaded: 0,
             downloaded: 0,
             expected: None,
@@ -141,6 +144,7 @@ impl Case {
         self.exchange.attempt(attempt);
         self.exchange.upstream_status = None;
         self.request_sent = false;
+        self.invitation = false;
         self.send_began = None;
         self.sent_at = None;
         self.answered_at = None;

@@ -110,7 +110,10 @@ fn client_side(error: &Error, moment: Moment) -> Failure {
     let phase = moment.client_phase();
     let failure = |fault| Failure::new(Side::Client, phase, fault);
     match error.etype() {
-        ErrorType::ReadTimedout => failure(Fault::TimedOut).with(Key::Part, "body"),
+        // Only a request can be late, even if its answer has begun.
+        ErrorType::ReadTimedout => {
+            Failure::new(Side::Client, Phase::Request, Fault::TimedOut).with(Key::Part, "body")
+        }
         ErrorType::WriteTimedout => Failure::new(Side::Client, Phase::Respond, Fault::TimedOut),
         ErrorType::ConnectionClosed => failure(Fault::Closed).with(Key::Left, "closed"),
         ErrorType::ReadError | ErrorType::WriteError => left(error, failure),

@@ -166,12 +166,16 @@ pub(crate) fn forwarding(session: &Session, request: &mut RequestHeader, case: &
     if case.timeouts.response.value.is_some() && case.client.is_some() {
         outcome::foresee(session, case);
     }
+    let expect = request.headers.get(names::EXPECT);
+    case.invitation =
+        expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     case.sending();
 }
 
 /// A piece of the request's body came from the client.
 pub(crate) fn uploaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
     let Some(piece) = body.filter(|piece| !piece.is_empty()) else { return Ok(()) };
+    case.invitation = false;
     case.uploaded += piece.len() as u64;
     case.last_upload = Some(Instant::now());
     obey(case.settings.chain.request_body(case.uploaded, &case.route()))
@@ -197,6 +201,7 @@ pub(crate) fn answered(
 ) -> Result<()> {
     let status = response.status;
     if status.is_informational() && status != http::StatusCode::SWITCHING_PROTOCOLS {
+        case.invitation &= status != http::StatusCode::CONTINUE;
         return Ok(());
     }
     case.answered(status.as_u16());
