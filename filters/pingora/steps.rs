@@ -159,7 +159,12 @@ pub(crate) fn connected(
 }
 
 /// The header section is about to go to the origin.
-pub(crate) fn forwarding(session: &Session, request: &mut RequestHeader, case: &mut Case) {
+pub(crate) fn forwarding(
+    session: &Session,
+    request: &mut RequestHeader,
+    case: &mut Case,
+) -> Result<()> {
+    single_length(request)?;
     let view = view::request(session, case);
     let mut edit = edit::Request(request);
     case.settings.chain.forward(&view, &case.route(), &mut edit);
@@ -170,6 +175,20 @@ pub(crate) fn forwarding(session: &Session, request: &mut RequestHeader, case: &
     case.invitation =
         expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     case.sending();
+    Ok(())
+}
+
+/// A length that is stated again and again, always the same, is passed on once (RFC 9110 section
+/// 8.6).
+fn single_length(request: &mut RequestHeader) -> Result<()> {
+    let mut lines = request.headers.get_all(names::CONTENT_LENGTH).iter();
+    let Some(first) = lines.next().map(http::HeaderValue::as_bytes) else { return Ok(()) };
+    let number = first.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    if lines.next().is_some() || number.len() < first.len() {
+        let number = number.to_vec();
+        request.insert_header(names::CONTENT_LENGTH, number)?;
+    }
+    Ok(())
 }
 
 /// A piece of the request's body came from the client.
