@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderValue;
+use pingora::server::ShutdownWatch;
 use tokio::sync::Notify;
 use whodunit_filters::head::Rule;
 
@@ -23,6 +24,8 @@ pub(crate) struct Arrival {
     pub began: Instant,
     /// When the last byte of its header section was.
     pub headed: Instant,
+    /// Tells that the service shuts down.
+    pub shutdown: ShutdownWatch,
     /// What the service kept for the connection (`ProxyHttp::persist_connection_context`).
     pub inner: Option<Box<dyn Any + Send + Sync>>,
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::protocols::l4::socket::SocketAddr;
+use pingora::server::ShutdownWatch;
 use whodunit_filters::attribution::disclosure::Disclosure;
 use whodunit_filters::attribution::{
     Attempt, Diagnosis, Exchange, Failure, Key, RequestId, Sent, Side, header,
@@ -36,6 +37,8 @@ pub(crate) struct Case {
     pub(crate) timeouts: Arc<TimeoutsInForce>,
     /// What the ingress knows of the client's connection; `None` where there is no ingress.
     pub(crate) client: Option<Arc<ClientFacts>>,
+    /// Tells that the service shuts down.
+    pub(crate) shutdown: Option<ShutdownWatch>,
     /// The address that the request came in at.
     pub(crate) listener: Option<SocketAddr>,
     pub(crate) disclosure: Disclosure,
@@ -80,6 +83,7 @@ impl Case {
             settings,
             books,
             client: None,
+            shutdown: None,
             listener: None,
             disclosure: Disclosure::Minimal,
             asked: None,

@@ -37,6 +37,7 @@ pub(crate) fn arrived(case: &mut Case, arrival: Arrival) -> Option<Box<dyn Any +
     case.begun(began);
     case.exchange.times.request = Some(arrival.headed - began);
     case.client = Some(arrival.client);
+    case.shutdown = Some(arrival.shutdown);
     arrival.inner
 }
 

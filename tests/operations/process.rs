@@ -101,6 +101,8 @@ fn a_stop_lets_requests_end_and_takes_no_new_ones() {
     go.send(()).expect("the origin waits");
     let answer = client.receive("GET").expect("the request that was under way ends");
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    let connection = answer.fields.text("connection");
+    assert_eq!(connection.as_deref(), Some("close"), "no other request can follow");
     assert!(proxy.process().ended().success(), "{}", proxy.said());
 }
 
