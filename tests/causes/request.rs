@@ -102,6 +102,21 @@ cases! {
         let proxy = Settings::to(&origin).with("timeouts", "request_body: 300ms, read: 250ms").start();
         proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10\r\n\r\nhalf")
     };
+    client_nominates_host = Expected {
+        certainty: "likely",
+        evidence: &["rule"],
+        ..REFUSED
+    }, || nominating("Host");
+    client_nominates_nonsense = Expected {
+        certainty: "likely",
+        evidence: &["rule"],
+        ..REFUSED
+    }, || nominating("\"x\"");
+    client_nominates_too_much = Expected {
+        certainty: "likely",
+        evidence: &["rule"],
+        ..REFUSED
+    }, || nominating(&["x"; 300].join(", "));
     client_aborted = Expected {
         cause: "client_aborted",
         phase: "wait",
@@ -197,6 +212,13 @@ fn request_write_failed() {
     assert_eq!(told.status(), 502);
     assert!(told.value("evidence.written").as_u64() >= Some(1 << 20), "{:#}", told.record);
     assert!(told.answer().text().contains("request_write_failed"), "{:?}", told.answer());
+}
+
+/// A request whose `Connection` names these fields.
+fn nominating(names: &str) -> Told {
+    let told = plain(format!("GET / HTTP/1.1\r\nHost: app.test\r\nConnection: {names}\r\n\r\n"));
+    assert_eq!(told.value("evidence")["part"], "header");
+    told
 }
 
 /// A client that leaves while the origin is at work.
