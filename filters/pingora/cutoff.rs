@@ -3,6 +3,7 @@
 use whodunit_filters::attribution::{Diagnosis, Failure, Fault, Key, Phase, Side};
 
 use crate::context::Case;
+use crate::observe::Moment;
 use crate::outcome::close;
 use crate::reply::Reply;
 
@@ -38,7 +39,14 @@ impl Case {
             };
         }
         let at = if std::thread::panicking() { "a panic" } else { "cut off unfinished" };
-        Failure::new(Side::Inside, Phase::Respond, Fault::Panic).with(Key::At, at)
+        let phase = match self.exchange.last_attempt() {
+            None => Phase::Request,
+            Some(attempt) => {
+                let connecting = attempt.connection.is_none();
+                Moment::of(&self.exchange, connecting, self.request_sent).phase()
+            }
+        };
+        Failure::new(Side::Inside, phase, Fault::Panic).with(Key::At, at)
     }
 
     /// Makes the answer, if none was begun, and leaves it with the client's connection.

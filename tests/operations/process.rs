@@ -121,7 +121,9 @@ fn a_stop_does_not_wait_longer_than_its_grace() {
     arrivals.recv().expect("the origin is asked");
     proxy.process().signal(Signal::TERM);
     proxy.process().ended();
-    assert!(proxy.log.text().lines().count() <= 1);
+    let records = proxy.log.records();
+    assert!(records.len() <= 1, "{records:#?}");
+    assert!(records.iter().all(|record| record["phase"] == "wait"), "{records:#?}");
 }
 
 #[test]
