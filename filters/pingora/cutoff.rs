@@ -1,5 +1,7 @@
 //! A request that ends before its time: it leaves its answer and its record behind.
 
+use std::time::Duration;
+
 use whodunit_filters::attribution::{Diagnosis, Failure, Fault, Key, Phase, Side};
 
 use crate::context::Case;
@@ -30,7 +32,13 @@ impl Case {
         if self.client.as_ref().is_some_and(|client| client.expired()) {
             let phase = if self.answered_at.is_some() { Phase::Receive } else { Phase::Wait };
             let limit = &self.timeouts.response;
-            let failure = Failure::new(Side::Origin, phase, Fault::Deadline)
+            let held_up = self.client.as_ref().map_or(Duration::ZERO, |client| client.held_up());
+            let (side, phase) = match limit.value {
+                // Most of the time the answer was there and the client did not take it.
+                Some(limit) if held_up > limit.0 / 2 => (Side::Client, Phase::Respond),
+                _ => (Side::Origin, phase),
+            };
+            let failure = Failure::new(side, phase, Fault::Deadline)
                 .with(Key::Setting, limit.place.clone())
                 .with(Key::BytesSoFar, self.downloaded);
             return match limit.value {
