@@ -138,7 +138,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
 pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("client_plain_http_on_tls_port", "listeners do not speak TLS yet"),
     ("client_tls_failed", "listeners do not speak TLS yet"),
-    ("client_slow_reader", "nothing limits how long a client may not read"),
     ("denied_by_policy", "there are no rules of access yet"),
     ("rate_limited", "there are no rates yet"),
     ("upstream_limit_reached", "upstreams have no limit of connections yet"),

@@ -13,3 +13,4 @@ mod readme;
 mod reload;
 mod retries;
 mod rig;
+mod uploads;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::HeaderValue;
+use pingora::server::ShutdownWatch;
 use tokio::sync::Notify;
 use whodunit_filters::head::Rule;
 
@@ -23,6 +24,8 @@ pub(crate) struct Arrival {
     pub began: Instant,
     /// When the last byte of its header section was.
     pub headed: Instant,
+    /// Tells that the service shuts down.
+    pub shutdown: ShutdownWatch,
     /// What the service kept for the connection (`ProxyHttp::persist_connection_context`).
     pub inner: Option<Box<dyn Any + Send + Sync>>,
 }
@@ -40,6 +43,9 @@ pub(crate) struct ClientFacts {
     left_at: AtomicU64,
     complete: AtomicBool,
     awaited: AtomicBool,
+    /// Microseconds that writes to the client have waited, and since when one waits, plus one.
+    held_up: AtomicU64,
+    held_since: AtomicU64,
     answered: AtomicU16,
     broken: OnceLock<(Rule, u64)>,
     deadline: OnceLock<tokio::time::Instant>,
@@ -77,6 +83,8 @@ impl ClientFacts {
             left_at: AtomicU64::new(0),
             complete: AtomicBool::new(false),
             awaited: AtomicBool::new(false),
+            held_up: AtomicU64::new(0),
+            held_since: AtomicU64::new(0),
             answered: AtomicU16::new(0),
             broken: OnceLock::new(),
             deadline: OnceLock::new(),
@@ -205,6 +213,27 @@ impl ClientFacts {
     /// More of the request was asked for; whether there is nothing to read as yet.
     pub(crate) fn asked(&self, nothing: bool) {
         self.awaited.store(nothing, Ordering::Relaxed);
+    }
+
+    /// A write to the client was tried; whether it has to wait.
+    pub(crate) fn wrote(&self, waits: bool) {
+        let since = self.held_since.load(Ordering::Relaxed);
+        if waits && since == 0 {
+            self.held_since.store(self.now() + 1, Ordering::Relaxed);
+        } else if !waits && since != 0 {
+            self.held_up.fetch_add((self.now() + 1).saturating_sub(since), Ordering::Relaxed);
+            self.held_since.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// How long in all the answer had to wait because the client did not read.
+    pub(crate) fn held_up(&self) -> Duration {
+        let before = self.held_up.load(Ordering::Relaxed);
+        let now = match self.held_since.load(Ordering::Relaxed) {
+            0 => 0,
+            since => (self.now() + 1).saturating_sub(since),
+        };
+        Duration::from_micros(before + now)
     }
 
     pub(crate) fn told(&self, bytes: usize) {

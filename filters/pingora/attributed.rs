@@ -179,8 +179,7 @@ where
     ) -> Result<()> {
         let theirs = self.inner.upstream_request_filter(session, request, &mut ctx.inner);
         guard::hook(Phase::Send, theirs).await?;
-        steps::forwarding(session, request, &mut ctx.case);
-        Ok(())
+        steps::forwarding(session, request, &mut ctx.case)
     }
 
     async fn request_body_filter(

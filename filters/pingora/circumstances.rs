@@ -22,7 +22,7 @@ impl Case {
         if verdict == &KEEPALIVE_RACE
             && let Some(connection) = attempt.connection
         {
-            lane.neighbour().closed_after(connection.idle);
+            lane.closed_after(connection.idle);
         }
     }
 
@@ -36,7 +36,9 @@ impl Case {
             (Side::Origin, Phase::Send | Phase::Wait, Fault::Closed | Fault::Reset) => {
                 failure.evidence.set_if_absent(Key::WaitedMs, self.at_work());
                 let learned = self.lane.as_ref().and_then(|lane| lane.neighbour().idle_timeout());
-                if let Some(timeout) = learned.filter(|_| self.reused()) {
+                let idle = self.idle();
+                // Well before that time the origin had another reason.
+                if let Some(timeout) = learned.filter(|at| self.reused() && idle >= *at / 10 * 9) {
                     failure.evidence.set_if_absent(Key::OriginIdleMs, timeout);
                 }
             }
@@ -106,5 +108,44 @@ impl Case {
         if let Some(at) = neighbour.last_accepted() {
             failure.evidence.set(Key::LastSuccessMs, at.elapsed());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use whodunit_filters::attribution::{Attempt, Connection, NextHop};
+
+    use super::*;
+    use crate::lane::Lane;
+    use crate::settings::{Books, Settings};
+
+    /// What is said of an idle timeout of 5 s when a connection is lost after so much idleness.
+    fn told(idle: Duration) -> Option<u64> {
+        let mut case = Case::new(Arc::new(Settings::new("n")), Books::default());
+        case.begin_attempt(Attempt::begin(NextHop::Inet(([192, 0, 2, 1], 80).into())));
+        let attempt = case.exchange.last_attempt_mut().expect("it began");
+        attempt.connection = Some(Connection { reused: true, idle, ..Connection::default() });
+        let lane = case.lane.as_ref().expect("it began");
+        (0..3).for_each(|_| lane.closed_after(Duration::from_secs(5)));
+        case.fail(Failure::new(Side::Origin, Phase::Wait, Fault::Closed));
+        let failure = case.exchange.last_attempt().and_then(|a| a.failure.as_deref());
+        failure.expect("it failed").evidence.number(Key::OriginIdleMs)
+    }
+
+    #[test]
+    fn an_idle_timeout_explains_only_what_was_idle_for_so_long() {
+        assert_eq!(told(Duration::from_secs(5)), Some(5_000));
+        assert_eq!(told(Duration::from_secs(2)), None);
+    }
+
+    #[test]
+    fn a_short_idleness_teaches_nothing() {
+        let case = Case::new(Arc::new(Settings::new("n")), Books::default());
+        let lane = Lane::new(&case.books.ledger, &NextHop::Inet(([192, 0, 2, 1], 80).into()));
+        (0..9).for_each(|_| lane.closed_after(Duration::from_millis(20)));
+        assert_eq!(lane.neighbour().idle_timeout(), None);
     }
 }

@@ -37,7 +37,8 @@ impl Connections {
             return (Duration::ZERO, 1);
         }
         let requests = slot.requests.fetch_add(1, Ordering::Relaxed) + 1;
-        let idle = match slot.released.load(Ordering::Relaxed) {
+        // The request before may not have noted its end yet: better no time than an older one.
+        let idle = match slot.released.swap(0, Ordering::Relaxed) {
             0 => 0,
             released => self.now().saturating_sub(released),
         };
@@ -66,12 +67,18 @@ mod tests {
 
     #[test]
     fn a_new_connection_forgets_the_one_before() {
-        let connections = Connections::new();
+        let mut connections = Connections::new();
         assert_eq!(connections.take(7, false), (Duration::ZERO, 1));
         connections.release(7);
         let (idle, requests) = connections.take(7, true);
         assert!(idle < Duration::from_mins(1));
         assert_eq!(requests, 2);
+        connections.epoch -= Duration::from_mins(1);
+        connections.release(7);
+        connections.take(7, true);
+        connections.epoch -= Duration::from_mins(1);
+        let (idle, _) = connections.take(7, true);
+        assert_eq!(idle, Duration::ZERO, "taken before the last request noted its end");
         assert_eq!(connections.take(7, false), (Duration::ZERO, 1));
         assert_eq!(connections.take(-1, true), (Duration::ZERO, 0));
         assert_eq!(connections.take(i32::MAX, true), (Duration::ZERO, 0));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora::protocols::l4::socket::SocketAddr;
+use pingora::server::ShutdownWatch;
 use whodunit_filters::attribution::disclosure::Disclosure;
 use whodunit_filters::attribution::{
     Attempt, Diagnosis, Exchange, Failure, Key, RequestId, Sent, Side, header,
@@ -36,6 +37,8 @@ pub(crate) struct Case {
     pub(crate) timeouts: Arc<TimeoutsInForce>,
     /// What the ingress knows of the client's connection; `None` where there is no ingress.
     pub(crate) client: Option<Arc<ClientFacts>>,
+    /// Tells that the service shuts down.
+    pub(crate) shutdown: Option<ShutdownWatch>,
     /// The address that the request came in at.
     pub(crate) listener: Option<SocketAddr>,
     pub(crate) disclosure: Disclosure,
@@ -57,6 +60,8 @@ pub(crate) struct Case {
     pub(crate) sent_at: Option<Instant>,
     pub(crate) answered_at: Option<Instant>,
     pub(crate) last_upload: Option<Instant>,
+    /// The client waits to be told that its body is wanted (RFC 9110 section 10.1.1).
+    pub(crate) invitation: bool,
     pub(crate) uploaded: u64,
     pub(crate) downloaded: u64,
     /// Bytes that the response body is to have, if it says so.
@@ -78,6 +83,7 @@ impl Case {
             settings,
             books,
             client: None,
+            shutdown: None,
             listener: None,
             disclosure: Disclosure::Minimal,
             asked: None,
@@ -91,6 +97,7 @@ impl Case {
             sent_at: None,
             answered_at: None,
             last_upload: None,
+            invitation: false,
             uploaded: 0,
             downloaded: 0,
             expected: None,
@@ -141,6 +148,7 @@ impl Case {
         self.exchange.attempt(attempt);
         self.exchange.upstream_status = None;
         self.request_sent = false;
+        self.invitation = false;
         self.send_began = None;
         self.sent_at = None;
         self.answered_at = None;
@@ -194,6 +202,12 @@ impl Case {
     pub(crate) fn reused(&self) -> bool {
         let connection = self.exchange.last_attempt().and_then(|attempt| attempt.connection);
         connection.is_some_and(|connection| connection.reused)
+    }
+
+    /// How long the attempt's connection had been idle before.
+    pub(crate) fn idle(&self) -> Duration {
+        let connection = self.exchange.last_attempt().and_then(|attempt| attempt.connection);
+        connection.map_or(Duration::ZERO, |connection| connection.idle)
     }
 
     /// What a trusted hop says: the first of its members with an `error` names the failing link.

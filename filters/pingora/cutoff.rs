@@ -1,8 +1,11 @@
 //! A request that ends before its time: it leaves its answer and its record behind.
 
+use std::time::Duration;
+
 use whodunit_filters::attribution::{Diagnosis, Failure, Fault, Key, Phase, Side};
 
 use crate::context::Case;
+use crate::observe::Moment;
 use crate::outcome::close;
 use crate::reply::Reply;
 
@@ -29,7 +32,13 @@ impl Case {
         if self.client.as_ref().is_some_and(|client| client.expired()) {
             let phase = if self.answered_at.is_some() { Phase::Receive } else { Phase::Wait };
             let limit = &self.timeouts.response;
-            let failure = Failure::new(Side::Origin, phase, Fault::Deadline)
+            let held_up = self.client.as_ref().map_or(Duration::ZERO, |client| client.held_up());
+            let (side, phase) = match limit.value {
+                // Most of the time the answer was there and the client did not take it.
+                Some(limit) if held_up > limit.0 / 2 => (Side::Client, Phase::Respond),
+                _ => (Side::Origin, phase),
+            };
+            let failure = Failure::new(side, phase, Fault::Deadline)
                 .with(Key::Setting, limit.place.clone())
                 .with(Key::BytesSoFar, self.downloaded);
             return match limit.value {
@@ -38,7 +47,14 @@ impl Case {
             };
         }
         let at = if std::thread::panicking() { "a panic" } else { "cut off unfinished" };
-        Failure::new(Side::Inside, Phase::Respond, Fault::Panic).with(Key::At, at)
+        let phase = match self.exchange.last_attempt() {
+            None => Phase::Request,
+            Some(attempt) => {
+                let connecting = attempt.connection.is_none();
+                Moment::of(&self.exchange, connecting, self.request_sent).phase()
+            }
+        };
+        Failure::new(Side::Inside, phase, Fault::Panic).with(Key::At, at)
     }
 
     /// Makes the answer, if none was begun, and leaves it with the client's connection.

@@ -188,6 +188,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             client: client.clone(),
             began,
             headed: Instant::now(),
+            shutdown: self.shutdown.clone(),
             inner: kept.as_mut().and_then(HttpPersistentSettings::take_user_context),
         };
         if let Some(kept) = kept {

@@ -47,6 +47,13 @@ impl Lane {
             self.neighbour.survived(idle);
         }
     }
+
+    /// The endpoint was found to have closed a connection that had been idle for so long.
+    pub(crate) fn closed_after(&self, idle: Duration) {
+        if idle >= TELLING {
+            self.neighbour.closed_after(idle);
+        }
+    }
 }
 
 impl Drop for Lane {

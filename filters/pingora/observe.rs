@@ -46,7 +46,7 @@ impl Moment {
     }
 
     /// The phase that the origin's side was in.
-    const fn phase(self) -> Phase {
+    pub(crate) const fn phase(self) -> Phase {
         match self {
             Self { connecting: true, .. } => Phase::Connect,
             Self { answered: true, .. } => Phase::Receive,
@@ -110,13 +110,15 @@ fn client_side(error: &Error, moment: Moment) -> Failure {
     let phase = moment.client_phase();
     let failure = |fault| Failure::new(Side::Client, phase, fault);
     match error.etype() {
-        ErrorType::ReadTimedout => failure(Fault::TimedOut).with(Key::Part, "body"),
+        // Only a request can be late, even if its answer has begun.
+        ErrorType::ReadTimedout => {
+            Failure::new(Side::Client, Phase::Request, Fault::TimedOut).with(Key::Part, "body")
+        }
         ErrorType::WriteTimedout => Failure::new(Side::Client, Phase::Respond, Fault::TimedOut),
         ErrorType::ConnectionClosed => failure(Fault::Closed).with(Key::Left, "closed"),
         ErrorType::ReadError | ErrorType::WriteError => left(error, failure),
-        ErrorType::InvalidHTTPHeader
-        | ErrorType::H1Error
-        | ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd") => {
+        ErrorType::InvalidHTTPHeader => header::nominated(error),
+        ErrorType::H1Error | ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd") => {
             failure(Fault::Malformed).with(Key::Part, "body")
         }
         // `PrematureBodyEnd` among them: a filter here made the body shorter than its header says.

@@ -30,6 +30,10 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
     unchunk(session, response);
     // Each hop speaks for itself (RFC 9110 section 2.5).
     response.set_version(Version::HTTP_11);
+    if case.shutdown.as_ref().is_some_and(|shutdown| *shutdown.borrow()) {
+        // No request can follow on this connection, and the client has to know.
+        session.set_keepalive(None);
+    }
     let code = status.as_u16();
     case.exchange.answered = Some(code);
     case.handed_over = case.expected == Some(0) || bodiless(session, status);

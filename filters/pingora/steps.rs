@@ -37,6 +37,7 @@ pub(crate) fn arrived(case: &mut Case, arrival: Arrival) -> Option<Box<dyn Any +
     case.begun(began);
     case.exchange.times.request = Some(arrival.headed - began);
     case.client = Some(arrival.client);
+    case.shutdown = Some(arrival.shutdown);
     arrival.inner
 }
 
@@ -159,19 +160,42 @@ pub(crate) fn connected(
 }
 
 /// The header section is about to go to the origin.
-pub(crate) fn forwarding(session: &Session, request: &mut RequestHeader, case: &mut Case) {
+pub(crate) fn forwarding(
+    session: &Session,
+    request: &mut RequestHeader,
+    case: &mut Case,
+) -> Result<()> {
+    single_length(request)?;
     let view = view::request(session, case);
     let mut edit = edit::Request(request);
     case.settings.chain.forward(&view, &case.route(), &mut edit);
     if case.timeouts.response.value.is_some() && case.client.is_some() {
         outcome::foresee(session, case);
     }
+    let expect = request.headers.get(names::EXPECT);
+    case.invitation =
+        expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     case.sending();
+    Ok(())
+}
+
+/// A length that is stated again and again, always the same, is passed on once (RFC 9110 section
+/// 8.6).
+fn single_length(request: &mut RequestHeader) -> Result<()> {
+    let mut lines = request.headers.get_all(names::CONTENT_LENGTH).iter();
+    let Some(first) = lines.next().map(http::HeaderValue::as_bytes) else { return Ok(()) };
+    let number = first.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    if lines.next().is_some() || number.len() < first.len() {
+        let number = number.to_vec();
+        request.insert_header(names::CONTENT_LENGTH, number)?;
+    }
+    Ok(())
 }
 
 /// A piece of the request's body came from the client.
 pub(crate) fn uploaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
     let Some(piece) = body.filter(|piece| !piece.is_empty()) else { return Ok(()) };
+    case.invitation = false;
     case.uploaded += piece.len() as u64;
     case.last_upload = Some(Instant::now());
     obey(case.settings.chain.request_body(case.uploaded, &case.route()))
@@ -197,6 +221,7 @@ pub(crate) fn answered(
 ) -> Result<()> {
     let status = response.status;
     if status.is_informational() && status != http::StatusCode::SWITCHING_PROTOCOLS {
+        case.invitation &= status != http::StatusCode::CONTINUE;
         return Ok(());
     }
     case.answered(status.as_u16());

@@ -1,6 +1,6 @@
 //! What the client did, and what its request ran into before it reached an origin.
 
-use super::Outcome::{Logged, Made};
+use super::Outcome::{BrokenOff, Logged, Made};
 use super::{Expected, cases};
 use crate::rig::client::Client;
 use crate::rig::net::Refusing;
@@ -102,6 +102,25 @@ cases! {
         let proxy = Settings::to(&origin).with("timeouts", "request_body: 300ms, read: 250ms").start();
         proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10\r\n\r\nhalf")
     };
+    client_slow_reader = Expected { evidence: &["limit_ms", "setting"], ..UNREAD },
+        || unread("write: 400ms");
+    client_slow_reader_until_the_deadline = Expected { evidence: &["setting"], ..UNREAD },
+        || unread("response: 400ms");
+    client_nominates_host = Expected {
+        certainty: "likely",
+        evidence: &["rule"],
+        ..REFUSED
+    }, || nominating("Host");
+    client_nominates_nonsense = Expected {
+        certainty: "likely",
+        evidence: &["rule"],
+        ..REFUSED
+    }, || nominating("\"x\"");
+    client_nominates_too_much = Expected {
+        certainty: "likely",
+        evidence: &["rule"],
+        ..REFUSED
+    }, || nominating(&["x"; 300].join(", "));
     client_aborted = Expected {
         cause: "client_aborted",
         phase: "wait",
@@ -226,6 +245,39 @@ fn request_write_failed() {
     assert_eq!(told.status(), 502);
     assert!(told.value("evidence.written").as_u64() >= Some(1 << 20), "{:#}", told.record);
     assert!(told.answer().text().contains("request_write_failed"), "{:?}", told.answer());
+}
+
+const UNREAD: Expected = Expected {
+    cause: "client_slow_reader",
+    phase: "respond",
+    certainty: "likely",
+    sent: "full|acked",
+    outcome: BrokenOff(200),
+    error: "",
+    ..REFUSED
+};
+
+/// A client that reads nothing of a large answer until it is broken off.
+fn unread(timeouts: &str) -> Told {
+    let origin = Origin::new(|mut connection| {
+        connection.request();
+        connection.pour(b"HTTP/1.1 200 OK\r\nContent-Length: 67108864\r\n\r\n");
+        connection.pour(&vec![b'x'; 64 << 20]);
+        connection.hold();
+    });
+    let proxy = Settings::endpoints(&[&origin.endpoint]).with("timeouts", timeouts).start();
+    proxy.tell(|client| {
+        client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+        proxy.log.wait(1);
+        client.receive("GET")
+    })
+}
+
+/// A request whose `Connection` names these fields.
+fn nominating(names: &str) -> Told {
+    let told = plain(format!("GET / HTTP/1.1\r\nHost: app.test\r\nConnection: {names}\r\n\r\n"));
+    assert_eq!(told.value("evidence")["part"], "header");
+    told
 }
 
 /// A client that leaves while the origin is at work.

@@ -37,6 +37,20 @@ fn uploads_arrive_whole() {
     }
 }
 
+/// RFC 9110 section 8.6: a repeated length is passed on as one, or not at all.
+#[test]
+fn a_length_stated_twice_reaches_the_origin_once() {
+    let origin = Origin::answering(OK);
+    let proxy = Settings::to(&origin).start();
+    for twice in ["Content-Length: 2\r\nContent-Length: 2", "Content-Length: 2, 2"] {
+        let told = proxy.send(format!("PUT / HTTP/1.1\r\nHost: app.test\r\n{twice}\r\n\r\nhi"));
+        assert_eq!(told.status(), 200);
+        let seen = origin.requests().pop().expect("it was asked");
+        assert_eq!(seen.fields.all("content-length"), ["2"], "{twice}");
+        assert_eq!(seen.body, b"hi");
+    }
+}
+
 /// Pingora drops the length of an answer that is also chunked, before anybody else sees it (RFC 9112
 /// section 6.3: the coding overrides the length). So such an answer cannot be called a conflict; it
 /// must at least reach the client with one meaning.

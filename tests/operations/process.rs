@@ -101,6 +101,8 @@ fn a_stop_lets_requests_end_and_takes_no_new_ones() {
     go.send(()).expect("the origin waits");
     let answer = client.receive("GET").expect("the request that was under way ends");
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
+    let connection = answer.fields.text("connection");
+    assert_eq!(connection.as_deref(), Some("close"), "no other request can follow");
     assert!(proxy.process().ended().success(), "{}", proxy.said());
 }
 
@@ -119,7 +121,9 @@ fn a_stop_does_not_wait_longer_than_its_grace() {
     arrivals.recv().expect("the origin is asked");
     proxy.process().signal(Signal::TERM);
     proxy.process().ended();
-    assert!(proxy.log.text().lines().count() <= 1);
+    let records = proxy.log.records();
+    assert!(records.len() <= 1, "{records:#?}");
+    assert!(records.iter().all(|record| record["phase"] == "wait"), "{records:#?}");
 }
 
 #[test]

@@ -113,6 +113,7 @@ impl Gate {
 
     /// Gives up on a write that makes no progress.
     fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        self.client.wrote(poll.is_pending());
         match poll {
             Poll::Pending => {
                 let until = Instant::now() + self.patience;

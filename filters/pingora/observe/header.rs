@@ -53,3 +53,19 @@ pub(super) fn received(failure: Failure, error: &Error) -> Failure {
         None => failure,
     }
 }
+
+/// What Pingora refuses of a request's header section that the ingress let pass: the fields that
+/// `Connection` names (RFC 9110 section 7.6.1).
+pub(super) fn nominated(error: &Error) -> Failure {
+    let failure =
+        Failure::new(Side::Client, Phase::Request, Fault::Malformed).with(Key::Part, "header");
+    let rule = match context(error) {
+        "protected header cannot be nominated by the Connection header" => {
+            "Connection names a field that it must not"
+        }
+        "invalid token nominated by the Connection header" => "invalid field name in Connection",
+        "too many Connection header nominations" => "Connection names too many fields",
+        _ => return failure,
+    };
+    failure.with(Key::Rule, rule)
+}

@@ -18,8 +18,11 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
         .or_else(|| client_left(case, moment))
         .or_else(|| hung_up(session, case, moment));
     let mut failure = known.unwrap_or_else(|| observe::failure(error, moment));
-    if failure.side == Side::Origin && !case.request_sent && client_stalled(session, case, &failure)
-    {
+    let read = *error.etype() == ErrorType::ReadTimedout && !case.request_sent;
+    if failure.side == Side::Origin && read && case.invitation {
+        // The client does what it should: the origin was to invite the body, or to answer.
+        failure = Failure::new(Side::Origin, Phase::Wait, Fault::TimedOut);
+    } else if failure.side == Side::Origin && read && client_stalled(session, case, &failure) {
         // The origin's timer fired because the client sent nothing that could have been passed on.
         let limit = &case.timeouts.read;
         failure = Failure::new(Side::Client, Phase::Request, Fault::TimedOut)
