@@ -93,3 +93,22 @@ fn a_common_library_speaks_websocket_through_it() {
         tokio::task::spawn_blocking(move || drop(proxy)).await.expect("it ends well");
     });
 }
+
+/// A tunnel in which nobody speaks ends at the limit, and that is nobody's failure.
+#[test]
+fn a_silent_tunnel_is_closed_and_nobody_is_blamed() {
+    let origin = Origin::new(|mut connection| {
+        connection.request();
+        connection.send(SWITCH);
+        connection.hold();
+    });
+    let proxy = Settings::to(&origin).with("timeouts", "read: 300ms").start();
+    let told = proxy.tell(|client| {
+        client.send(ASK);
+        let switched = client.receive("GET").expect("an answer");
+        // Its end: the proxy closes.
+        while client.fill() {}
+        Some(switched)
+    });
+    assert!(told.value("cause").is_null(), "{:#}", told.record);
+}

@@ -30,7 +30,7 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
             .with(Key::LimitMs, limit.value.0)
             .with(Key::Setting, limit.place.clone());
     }
-    if served(case, error) && failure.side == Side::Client {
+    if idle_tunnel(case, error) || served(case, error) && failure.side == Side::Client {
         return;
     }
     let failed_at_origin = failure.side == Side::Origin;
@@ -43,7 +43,15 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
 /// Whether the whole answer had been handed over before the client's end of the connection was
 /// seen: that it sends no more of its request is then its good right.
 pub(crate) fn served(case: &Case, error: &Error) -> bool {
-    case.handed_over && !matches!(error.etype(), ErrorType::WriteError | ErrorType::WriteTimedout)
+    idle_tunnel(case, error)
+        || case.handed_over
+            && !matches!(error.etype(), ErrorType::WriteError | ErrorType::WriteTimedout)
+}
+
+/// Whether a tunnel (after 101) in which nobody had anything to say was closed for its silence:
+/// neither end owed the other anything.
+fn idle_tunnel(case: &Case, error: &Error) -> bool {
+    case.exchange.answered == Some(101) && *error.etype() == ErrorType::ReadTimedout
 }
 
 /// A chunked body of the client's that cannot be followed to its end.
