@@ -25,7 +25,7 @@ mod tests;
 use serde::Serialize;
 
 use super::cause;
-use super::record::deceives;
+use super::record::tidied;
 use super::rfc9209::ErrorType;
 use account::Account;
 use answer::Answer;
@@ -104,13 +104,5 @@ const MAX_TEXT: usize = 400;
 
 /// Such a thing: bounded, on one line, and not deceiving.
 fn tidy(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(MAX_TEXT)
-        .map(|c| if deceives(c) { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    if text.chars().nth(MAX_TEXT).is_some() {
-        out.push('…');
-    }
-    out
+    tidied(text, MAX_TEXT)
 }

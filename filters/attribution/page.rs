@@ -22,7 +22,7 @@ use super::disclosure::Disclosure;
 use super::evidence::{Certainty, Party, Phase};
 use super::exchange::Exchange;
 use super::header;
-use super::record::{deceives, timestamp};
+use super::record::{tidied, timestamp};
 use prose::inert;
 
 /// The most characters of one text.
@@ -268,15 +268,7 @@ fn general_remedy(diagnosis: &Diagnosis) -> String {
 
 /// Text that a peer may have had a hand in: bounded, on one line, and not deceiving.
 fn tidy(text: &str) -> String {
-    let mut out: String = text
-        .chars()
-        .take(MAX_TEXT)
-        .map(|c| if deceives(c) { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    if text.chars().nth(MAX_TEXT).is_some() {
-        out.push('…');
-    }
-    out
+    tidied(text, MAX_TEXT)
 }
 
 #[cfg(test)]

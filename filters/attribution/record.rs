@@ -17,7 +17,9 @@ use super::rfc9209::ErrorType;
 use clean::{Clean, escaped, short};
 
 pub use clean::MAX_TEXT;
+#[cfg(test)]
 pub(super) use clean::deceives;
+pub(super) use clean::tidied;
 
 /// One request, for the log, the recent errors and the store. The fields stand in the order in
 /// which they are written.

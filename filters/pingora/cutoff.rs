@@ -46,7 +46,11 @@ impl Case {
                 None => failure,
             };
         }
-        let at = if std::thread::panicking() { "a panic" } else { "cut off unfinished" };
+        let (fault, at) = if std::thread::panicking() {
+            (Fault::Panic, "a panic")
+        } else {
+            (Fault::Unforeseen, "cut off unfinished; the process was probably stopping")
+        };
         let phase = match self.exchange.last_attempt() {
             None => Phase::Request,
             Some(attempt) => {
@@ -54,7 +58,7 @@ impl Case {
                 Moment::of(&self.exchange, connecting, self.request_sent).phase()
             }
         };
-        Failure::new(Side::Inside, phase, Fault::Panic).with(Key::At, at)
+        Failure::new(Side::Inside, phase, fault).with(Key::At, at)
     }
 
     /// Makes the answer, if none was begun, and leaves it with the client's connection.

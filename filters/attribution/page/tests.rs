@@ -8,6 +8,7 @@ use crate::attribution::evidence::{Failure, Fault, Side};
 use crate::attribution::exchange::{Attempt, NextHop};
 use crate::attribution::id::RequestId;
 use crate::attribution::key::Key;
+use crate::attribution::record::deceives;
 
 const NODE: &str = "edge-1.example.net";
 

@@ -81,6 +81,20 @@ pub(super) fn escaped(json: String) -> String {
     out
 }
 
+/// Text that a peer may have had a hand in: on one line, not deceiving, and no longer than this
+/// many characters.
+pub(in crate::attribution) fn tidied(text: &str, most: usize) -> String {
+    let mut out: String = text
+        .chars()
+        .take(most)
+        .map(|c| if deceives(c) { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    if text.chars().nth(most).is_some() {
+        out.push('…');
+    }
+    out
+}
+
 /// Whether a character could make a reader take one line for two, or see text out of order.
 /// All of them are in the basic plane, so that one `\u` escape holds each.
 pub(in crate::attribution) const fn deceives(c: char) -> bool {
