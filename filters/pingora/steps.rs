@@ -228,7 +228,9 @@ pub(crate) fn answered(
     let headers = &response.headers;
     let length = headers.get(names::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     case.expected = length.and_then(|length| length.parse().ok());
-    case.chunked = headers.contains_key(names::TRANSFER_ENCODING);
+    case.chunked = headers
+        .get(names::TRANSFER_ENCODING)
+        .is_some_and(|coding| coding.as_bytes().to_ascii_lowercase().ends_with(b"chunked"));
     if status.is_server_error() {
         case.exchange.received = view::joined(headers, &crate::reply::PROXY_STATUS);
         case.believe();

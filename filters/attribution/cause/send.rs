@@ -5,9 +5,9 @@ use super::{
 };
 use crate::attribution::evidence::Sent;
 
-/// An origin that was closing the connection anyhow is found out at once; what it does after this
-/// many milliseconds it does because of the request.
-const AT_ONCE: u64 = 1_000;
+/// An origin that was closing the connection anyhow is found out after one round trip, and few take
+/// longer than this many milliseconds; what it does later it does because of the request.
+const AT_ONCE: u64 = 300;
 
 rows! {
     ORIGIN_EARLY_RESPONSE = Row {
