@@ -35,6 +35,8 @@ pub(crate) struct Case {
     pub(crate) books: Books,
     pub(crate) limits: Arc<LimitsInForce>,
     pub(crate) timeouts: Arc<TimeoutsInForce>,
+    /// The service told which timeouts are in force.
+    pub(crate) told_timeouts: bool,
     /// What the ingress knows of the client's connection; `None` where there is no ingress.
     pub(crate) client: Option<Arc<ClientFacts>>,
     /// Tells that the service shuts down.
@@ -80,6 +82,7 @@ impl Case {
             exchange: Exchange::begin(RequestId::new()),
             limits: settings.limits.clone(),
             timeouts: settings.timeouts.clone(),
+            told_timeouts: false,
             settings,
             books,
             client: None,

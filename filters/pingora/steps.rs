@@ -1,6 +1,7 @@
 //! What is noted at each step of a request, and the answer at its end.
 
 mod broken;
+mod chosen;
 
 use std::any::Any;
 use std::os::unix::io::RawFd;
@@ -113,6 +114,9 @@ pub(crate) fn selected(
     options.read_timeout.get_or_insert(timeouts.read.value.0);
     options.write_timeout.get_or_insert(timeouts.write.value.0);
     options.idle_timeout.get_or_insert(timeouts.idle.value.0);
+    if !case.told_timeouts {
+        case.timeouts = chosen::timeouts(&case.timeouts, &peer);
+    }
     case.begin_attempt(Attempt::begin(next_hop(peer.address())));
     Ok(peer)
 }
@@ -278,6 +282,7 @@ fn read_note(session: &mut Session, case: &mut Case) {
     }
     if let Some(timeouts) = note.timeouts.take() {
         case.timeouts = timeouts;
+        case.told_timeouts = true;
     }
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);

@@ -1,9 +1,13 @@
 //! The example, somebody else's twenty-line proxy: what its clients get.
 
 use std::sync::Mutex;
-use whodunit_filters::attribution::Key;
 
+use async_trait::async_trait;
+use pingora::Result;
+use pingora::proxy::{ProxyHttp, Session};
 use pingora::server::configuration::ServerConf;
+use pingora::upstreams::peer::HttpPeer;
+use whodunit_filters::attribution::Key;
 use whodunit_filters::chain;
 use whodunit_filters::units::Span;
 use whodunit_pingora::Settings;
@@ -86,6 +90,33 @@ async fn an_origin_that_is_slow() {
     let answer = proxy.get("/").await;
     let record = proxy.agreed(&answer, 504, "origin_slow").await;
     assert!(record.line().contains("\"setting\":\"timeouts.read\""), "{}", record.line());
+}
+
+/// Somebody who sets the limit in the peer, as Pingora's own examples do.
+struct Impatient(std::net::SocketAddr);
+
+#[async_trait]
+impl ProxyHttp for Impatient {
+    type CTX = ();
+
+    fn new_ctx(&self) -> Self::CTX {}
+
+    async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
+        #[expect(clippy::disallowed_methods, reason = "from an address, never from a name")]
+        let mut peer = HttpPeer::new(self.0, false, String::new());
+        peer.options.read_timeout = Some(std::time::Duration::from_millis(50));
+        Ok(Box::new(peer))
+    }
+}
+
+#[tokio::test]
+async fn a_limit_that_the_service_set_is_the_one_that_is_named() {
+    let theirs = Impatient(origin(Does::Waits).await);
+    let proxy = Proxy::start_with(theirs, Settings::new("their-node"), ServerConf::default());
+    let answer = proxy.get("/").await;
+    let record = proxy.agreed(&answer, 504, "origin_slow").await;
+    assert_eq!(record.evidence.text(Key::Setting), Some("the peer's `read_timeout`"));
+    assert_eq!(record.evidence.number(Key::LimitMs), Some(50));
 }
 
 #[tokio::test]
