@@ -74,6 +74,20 @@ fn a_body_is_measured_as_it_comes_when_nobody_says_its_length() {
 }
 
 #[test]
+fn a_body_over_its_limit_is_told_to_a_client_that_has_said_all_it_will() {
+    let origin = Origin::answering(OK);
+    let proxy = Settings::to(&origin).with("limits", "request_body: 1KiB").start();
+    let told = proxy.tell(|client| {
+        let head = "POST / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n";
+        client.send(format!("{head}800\r\n{}\r\n0\r\n\r\n", "x".repeat(2048)));
+        client.finish();
+        client.receive("POST")
+    });
+    broken(&told, "client_body_too_large", "limits.request_body");
+    assert_eq!(told.status(), 413);
+}
+
+#[test]
 fn a_header_that_dribbles_meets_a_total_deadline() {
     let origin = Origin::answering(OK);
     let proxy = Settings::to(&origin).with("timeouts", "request_header: 400ms").start();

@@ -117,7 +117,9 @@ fn a_forged_entry_is_no_loop() {
     let forged: String = tag.chars().rev().collect();
     for trace in [format!("{rest}t={forged}"), "edge.test".to_owned(), "edge.test; r=1".to_owned()]
     {
-        assert_eq!(traced(&proxy, &trace).status(), 200, "{trace}");
+        let told = traced(&proxy, &trace);
+        assert_eq!(told.status(), 200, "{trace}");
+        assert_eq!(told.value("forged_hops"), 1, "{trace}");
     }
 }
 

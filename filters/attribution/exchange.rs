@@ -66,6 +66,8 @@ pub struct RequestFacts {
     pub path: String,
     /// `HTTP/1.0`, `HTTP/1.1`, `HTTP/2`.
     pub protocol: &'static str,
+    /// Stations in its trace that bear this node's name and a seal that does not hold.
+    pub forged_hops: u32,
 }
 
 /// How long each phase took; `None` for one that was never reached.

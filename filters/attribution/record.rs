@@ -73,6 +73,9 @@ pub struct Record {
     /// The received `Proxy-Status` when it did not parse.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hops_rejected: Option<String>,
+    /// Stations in `CDN-Loop` that bear this node's name and a seal that does not hold.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub forged_hops: u32,
     /// What another system behind this one gave away about the failure.
     pub inner: Option<serde_json::Value>,
 }
@@ -184,6 +187,7 @@ impl Record {
             hops: hops.members,
             hops_dropped: hops.dropped,
             hops_rejected,
+            forged_hops: request.forged_hops,
             inner: None,
         }
     }
@@ -283,8 +287,8 @@ fn weight(value: &Value) -> usize {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-const fn is_zero(number: &usize) -> bool {
-    *number == 0
+fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
+    *number == N::default()
 }
 
 #[cfg(test)]

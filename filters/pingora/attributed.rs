@@ -2,7 +2,8 @@
 //!
 //! Each hook does its part of the bookkeeping (see `steps.rs`), then calls the wrapped service's
 //! own hook. None is taken away; only `fail_to_proxy` comes second: the client is answered first,
-//! and the service's hook then finds a response written, as Pingora's own default does.
+//! and the service's hook then finds a response written, as Pingora's own default does. Where the
+//! client is gone, it gets an error that says so.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -289,6 +290,8 @@ where
         ctx: &mut Self::CTX,
     ) -> FailToProxy {
         let reuse = outcome::answer(session, &mut ctx.case, error).await;
+        let unheard = outcome::unheard(&ctx.case, error);
+        let error = unheard.as_deref().unwrap_or(error);
         let theirs = self.inner.fail_to_proxy(session, error, &mut ctx.inner);
         guard::quiet(Phase::Respond, theirs).await;
         if reuse {

@@ -70,6 +70,7 @@ impl Doorman for Door {
             host: refusal.head.field(HOST.as_str()).map(text).unwrap_or_default(),
             path: refusal.head.target().map(std::borrow::Cow::into_owned).unwrap_or_default(),
             protocol: refusal.head.protocol(),
+            forged_hops: 0,
         };
         let asked = Asked {
             accept: refusal.head.field(ACCEPT.as_str()),

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{StatusCode, Version, header as names};
-use pingora::Error;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
 use whodunit_filters::attribution::disclosure::On;
 use whodunit_filters::attribution::record::Record;
 use whodunit_filters::attribution::{
@@ -81,11 +81,8 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
     let open = session.response_written().is_none_or(|written| {
         written.status.is_informational() && written.status != StatusCode::SWITCHING_PROTOCOLS
     });
-    let gone = case.exchange.failure().is_some_and(|failure| {
-        failure.side == Side::Client && matches!(failure.fault, Fault::Closed | Fault::Reset)
-    });
     let mut reuse = false;
-    if let (Some(status), true, false) = (status, open, gone) {
+    if let (Some(status), true, false) = (status, open, client_gone(case)) {
         let request = session.req_header();
         let asked = Asked::of(&request.method, &request.headers);
         let answer = Reply::new(case, &verdict, status, asked);
@@ -100,6 +97,22 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
     }
     case.verdict = Some(verdict);
     reuse
+}
+
+/// What the service is told of a failure after which there is nobody to answer: that, whatever
+/// Pingora's error says. To any other error its default hook would write a bare answer.
+pub(crate) fn unheard(case: &Case, error: &Error) -> Option<Box<Error>> {
+    client_gone(case).then(|| {
+        let mut gone = Error::explain(ErrorType::ConnectionClosed, error.to_string());
+        gone.as_down();
+        gone
+    })
+}
+
+fn client_gone(case: &Case) -> bool {
+    case.exchange.failure().is_some_and(|failure| {
+        failure.side == Side::Client && matches!(failure.fault, Fault::Closed | Fault::Reset)
+    })
 }
 
 /// Answers a request that nobody answered and nobody took for failed: the service said that it had
@@ -129,7 +142,6 @@ pub(crate) fn finished(
         connections.release(fd);
     }
     case.lane = None;
-    case.listener = session.server_addr().cloned();
     let exchange = &mut case.exchange;
     exchange.times.total = Some(exchange.started.elapsed());
     exchange.times.receive = case.answered_at.map(|at| at.elapsed());
@@ -203,7 +215,7 @@ pub(crate) fn foresee(session: &Session, case: &mut Case) {
 /// Notes what was asked for.
 fn look(session: &Session, case: &mut Case) {
     if case.exchange.request.is_none() {
-        case.exchange.request = Some(Box::new(view::facts(session, &case.settings.listeners)));
+        case.exchange.request = Some(Box::new(view::facts(session, case)));
     }
 }
 

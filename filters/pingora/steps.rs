@@ -51,6 +51,7 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) {
     }
     case.exchange.idempotent = request.method.is_idempotent();
     let presented = request.headers.get("whodunit-debug").map(http::HeaderValue::as_bytes);
+    case.listener = session.server_addr().cloned();
     let settings = case.settings.clone();
     case.disclosure = settings.diagnosis.disclose(view::client(session, case), presented);
     let own = Own { settings, id: case.exchange.id, disclosure: case.disclosure };

@@ -10,7 +10,7 @@ use whodunit_filters::attribution::RequestFacts;
 use whodunit_filters::chain::{Peer, RequestView};
 
 use crate::context::Case;
-use crate::listeners::{Listeners, address};
+use crate::listeners::address;
 
 /// The request, as it came from the client.
 pub(crate) fn request<'a>(session: &'a Session, case: &'a Case) -> RequestView<'a> {
@@ -50,8 +50,10 @@ pub(crate) fn client(session: &Session, case: &Case) -> Option<IpAddr> {
 }
 
 /// What was asked for, for a record.
-pub(crate) fn facts(session: &Session, listeners: &Listeners) -> RequestFacts {
+pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
     let request = session.req_header();
+    let listeners = &case.settings.listeners;
+    let trace = case.settings.chain.loops.examine(&self::request(session, case), &case.route());
     RequestFacts {
         listener: session
             .server_addr()
@@ -62,6 +64,7 @@ pub(crate) fn facts(session: &Session, listeners: &Listeners) -> RequestFacts {
         host: host(request).unwrap_or_default().to_owned(),
         path: text(request.raw_path()),
         protocol: protocol(request.version),
+        forged_hops: trace.map_or(0, |trace| trace.forged),
     }
 }
 

@@ -3,6 +3,7 @@
 //! * an error of our own carries a `Proxy-Status` that parses, with its cause, party and id;
 //! * the same id stands in header, body and exactly one record of the log;
 //! * the counter of that cause moves by exactly one, and no other;
+//! * the counter of requests moves by one for each record;
 //! * nothing is told that disclosure hides, and no secret stands in the log;
 //! * what the origin sent is passed on byte for byte, but for what belongs to one hop.
 
@@ -12,6 +13,7 @@ use serde_json::Value;
 use sfv::{BareItem, List, ListEntry, Parser, Version};
 
 use super::message::{self, End, Fields, Response};
+use super::metrics::Metrics;
 use super::proxy::Proxy;
 use super::until;
 
@@ -108,14 +110,14 @@ pub(crate) fn members(fields: &Fields) -> Vec<Member> {
         .collect()
 }
 
-/// Checks these exchanges; `counted` is how often each cause was counted before them.
+/// Checks these exchanges; `before` is what had been counted before them.
 pub(super) fn kept(
     proxy: &Proxy,
     responses: Vec<Option<Response>>,
     records: &[Value],
-    counted: &BTreeMap<String, u64>,
+    before: &Metrics,
 ) -> Vec<Told> {
-    let mut expected = counted.clone();
+    let mut expected = before.causes();
     for cause in records.iter().filter_map(|record| record["cause"].as_str()) {
         *expected.entry(cause.to_owned()).or_default() += 1;
     }
@@ -123,6 +125,9 @@ pub(super) fn kept(
         (proxy.metrics().causes() == expected).then_some(())
     });
     let metrics = proxy.metrics();
+    let requests = |metrics: &Metrics| metrics.sum("whodunit_requests_total", &[]).round();
+    let more = requests(&metrics) - requests(before);
+    assert_eq!(more.to_string(), records.len().to_string(), "requests counted: {metrics:#?}");
     for record in records.iter().filter(|record| !record["cause"].is_null()) {
         let text = |name: &str| record[name].as_str().unwrap_or_default();
         let generated = record["generated"].to_string();

@@ -213,12 +213,12 @@ impl Proxy {
         dialog: impl FnOnce() -> Vec<Option<Response>>,
     ) -> Vec<Told> {
         let turn = self.turn.lock();
-        let counted = self.metrics().causes();
+        let metrics = self.metrics();
         let before = self.log.records().len();
         let responses = dialog();
         let records = self.log.wait(before + count);
         assert_eq!(records.len(), before + count, "one record each: {:#?}", &records[before..]);
-        let told = promise::kept(self, responses, &records[before..], &counted);
+        let told = promise::kept(self, responses, &records[before..], &metrics);
         drop(turn);
         told
     }

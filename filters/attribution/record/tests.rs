@@ -27,6 +27,7 @@ fn a_record_tells_everything() {
         host: "me:pw@app.example.net".into(),
         path: "/api/x?token=s3cret&a=b".into(),
         protocol: "HTTP/1.1",
+        forged_hops: 0,
     }));
     exchange.route = Some("api".into());
     exchange.upstream = Some("api".into());

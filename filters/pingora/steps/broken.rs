@@ -14,10 +14,14 @@ use crate::observe::{self, Moment};
 /// The exchange with the origin broke.
 pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
     let moment = Moment::of(&case.exchange, false, case.request_sent);
-    let known = broken_upload(case)
-        .or_else(|| client_left(case, moment))
-        .or_else(|| hung_up(session, case, moment));
+    let known = broken_upload(case).or_else(|| client_left(case, moment));
     let mut failure = known.unwrap_or_else(|| observe::failure(error, moment));
+    if failure.side == Side::Origin
+        && failure.fault == Fault::TimedOut
+        && let Some(gone) = hung_up(session, case, moment)
+    {
+        failure = gone;
+    }
     let read = *error.etype() == ErrorType::ReadTimedout && !case.request_sent;
     if failure.side == Side::Origin && read && case.invitation {
         // The client does what it should: the origin was to invite the body, or to answer.

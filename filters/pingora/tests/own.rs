@@ -7,7 +7,8 @@ use bytes::Bytes;
 use pingora::http::ResponseHeader;
 use pingora::prelude::*;
 use pingora::server::configuration::ServerConf;
-use whodunit_pingora::{Settings, deny_for};
+use whodunit_filters::attribution::{Failure, Fault, NextHop, Phase, Side};
+use whodunit_pingora::{Settings, deny, deny_for, fail_at};
 
 use crate::rig::{Answer, Proxy};
 
@@ -19,7 +20,12 @@ impl ProxyHttp for Theirs {
     type CTX = ();
     fn new_ctx(&self) {}
 
-    async fn upstream_peer(&self, _: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, (): &mut ()) -> Result<Box<HttpPeer>> {
+        if session.req_header().uri.path() == "/out-of-order" {
+            let endpoint = NextHop::Inet(([192, 0, 2, 1], 8080).into());
+            let refused = Failure::new(Side::Origin, Phase::Connect, Fault::Refused);
+            return Err(fail_at(endpoint, refused));
+        }
         Err(deny_for(&whodunit_filters::attribution::cause::proxy::NO_ENDPOINTS))
     }
 
@@ -41,6 +47,7 @@ impl ProxyHttp for Theirs {
             "/good" => write(session, 200, &[("Content-Length", "4")], "good").await?,
             "/not-found" => session.respond_error(404).await?,
             "/nothing" => {}
+            "/gone" => return Err(deny(Failure::new(Side::Client, Phase::Request, Fault::Closed))),
             _ => return Ok(false),
         }
         Ok(true)
@@ -127,6 +134,23 @@ async fn a_service_that_declines_without_a_word_is_answered_for() {
 async fn a_service_that_only_says_that_it_answered_is_answered_for() {
     let (proxy, answer) = ask("/nothing").await;
     proxy.agreed(&answer, 500, "proxy_bug").await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_is_written_nothing() {
+    let (proxy, answer) = ask("/gone").await;
+    assert_eq!(answer.0, "");
+    let record = proxy.record().await;
+    assert_eq!((record.cause, record.status), (Some("client_aborted"), 499));
+    assert!(!record.generated, "{}", record.line());
+}
+
+#[tokio::test]
+async fn an_endpoint_that_the_service_knows_to_be_out_of_order_is_named() {
+    let (proxy, answer) = ask("/out-of-order").await;
+    let record = proxy.agreed(&answer, 502, "connect_refused").await;
+    assert!(answer.told().contains("next-hop=\"192.0.2.1:8080\""), "{answer:?}");
+    assert_eq!(record.attempts.len(), 1, "{}", record.line());
 }
 
 #[tokio::test]
