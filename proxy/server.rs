@@ -8,7 +8,7 @@ mod reload;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
@@ -46,6 +46,8 @@ pub(crate) struct Running {
     pub(crate) live: Live,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) sink: Sink,
+    /// Held while a configuration is put into force: a signal and a changed file may come together.
+    applying: Mutex<()>,
 }
 
 /// Why the process could not start.
@@ -87,6 +89,7 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
         ledger: Arc::new(Ledger::default()),
         node,
         sink,
+        applying: Mutex::default(),
     };
     let checked = running.checked.load_full();
     running.apply(&checked).map_err(|problems| Refusal(problems.render(false)))?;
@@ -102,6 +105,7 @@ impl Running {
 
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
+        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = Plan::of(checked, self.own.clone())?;
         // So that their counters are there from the start, at 0.
         for name in plan.upstreams.keys() {

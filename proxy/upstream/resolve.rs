@@ -145,11 +145,14 @@ impl Resolver {
             return outcome;
         }
         let _flight = entry.flight.lock().await;
-        if let Some(outcome) = self.known(name, &entry) {
-            return outcome;
+        loop {
+            if let Some(outcome) = self.known(name, &entry) {
+                return outcome;
+            }
+            // What comes of it holds for a second at least; should this thread sleep that long, it
+            // is asked for once more.
+            self.0.renew(name, &entry).await;
         }
-        self.0.renew(name, &entry).await;
-        self.known(name, &entry).expect("a question has just been answered or failed")
     }
 
     /// What can be said without asking.
