@@ -13,11 +13,11 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::{NO_ROUTE, PROXY_BUG};
 use whodunit_filters::attribution::{Failure, Key, NextHop, Phase};
+use whodunit_pingora::connect::Latch;
 use whodunit_pingora::{Noted, connection_lost, deny};
 
 use crate::plan::{Destination, Plan};
-use crate::upstream::dial::{self, Line};
-use crate::upstream::gate::Gate;
+use crate::upstream::dial::{self, Source};
 
 /// The most of a host or path that becomes evidence.
 const QUOTED: usize = 256;
@@ -33,7 +33,7 @@ pub struct Trip {
     destination: Option<Arc<Destination>>,
     tried: Vec<NextHop>,
     endpoints: Vec<usize>,
-    gate: Option<Gate>,
+    latch: Option<Latch>,
 }
 
 impl Gateway {
@@ -105,18 +105,19 @@ impl ProxyHttp for Gateway {
         let note = session.note();
         note.dns = picked.name.is_some().then_some(picked.dns);
         note.answer_age = picked.answer_age;
-        let line = if upgrades(session) && session.as_downstream_mut().is_body_empty() {
-            Line::Upgrade
+        let source = if upgrades(session) && session.as_downstream_mut().is_body_empty() {
+            Source::Upgrade
         } else if trip.tried.is_empty() {
-            Line::Pooled
+            Source::Pooled
         } else {
-            Line::Fresh
+            Source::Fresh
         };
-        let dialled = dial::dial(&destination.pool.upstream, &picked, &destination.timeouts, line)
-            .map_err(deny)?;
+        let dialled =
+            dial::dial(&destination.pool.upstream, &picked, &destination.timeouts, source)
+                .map_err(deny)?;
         trip.tried.push(picked.next_hop);
         trip.endpoints.push(picked.endpoint);
-        trip.gate = dialled.gate;
+        trip.latch = dialled.latch;
         Ok(dialled.peer)
     }
 
@@ -129,8 +130,8 @@ impl ProxyHttp for Gateway {
         _: Option<&Digest>,
         trip: &mut Trip,
     ) -> Result<()> {
-        if let Some(gate) = &trip.gate {
-            gate.hold();
+        if let Some(latch) = &trip.latch {
+            latch.hold();
         }
         Ok(())
     }

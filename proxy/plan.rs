@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use whodunit_conf::schema::log::Which as WhichToLog;
-use whodunit_conf::schema::upstream::{Tls as TlsSection, Upstream as UpstreamSection};
+use whodunit_conf::schema::upstream::{
+    Protocol as ProtocolSection, Tls as TlsSection, Upstream as UpstreamSection,
+};
 use whodunit_conf::{Checked, Problems};
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
+use whodunit_pingora::connect::Protocol;
 use whodunit_pingora::{Settings, Which};
 
 use crate::routes::{Matcher, Routes};
@@ -94,12 +97,17 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static
         .iter()
         .map(|endpoint| (endpoint.address.clone(), u32::from(endpoint.weight)));
     let tls = section.tls.as_ref().map(secured).transpose()?;
+    let protocol = match section.protocol {
+        ProtocolSection::Auto => Protocol::Auto,
+        ProtocolSection::Http1 => Protocol::Http1,
+        ProtocolSection::H2 => Protocol::H2,
+        ProtocolSection::H2c => Protocol::H2c,
+    };
     Ok(Upstream {
-        name: name.into(),
         endpoints: endpoints.collect(),
         hop: section.hop,
-        tls,
         attempts: usize::try_from(section.retries.attempts).unwrap_or(usize::MAX).max(1),
+        ..Upstream::new(name, tls, protocol)
     })
 }
 
@@ -107,6 +115,7 @@ fn secured(section: &TlsSection) -> Result<Tls, (&'static str, String)> {
     Tls::load(&TlsSettings {
         sni: section.sni.as_ref().map(|sni| sni.as_str().to_owned()),
         ca: section.ca.clone(),
+        crl: section.crl.clone(),
         verify: section.verify,
         client_cert: section.client_cert.clone(),
         client_key: section.client_key.clone(),

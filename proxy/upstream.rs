@@ -2,7 +2,6 @@
 
 pub mod balance;
 pub mod dial;
-pub mod gate;
 pub mod own;
 pub mod pool;
 pub mod resolve;

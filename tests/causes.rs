@@ -143,6 +143,7 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("upstream_limit_reached", "upstreams have no limit of connections yet"),
     ("address_prohibited", "no addresses are denied yet"),
     ("no_healthy_upstream", "there are no health checks yet"),
+    ("tls_timeout", "no packet is lost yet while TLS is set up"),
     ("tls_certificate_expired", "no origin of the tests has a certificate yet"),
     ("tls_certificate_not_yet_valid", "no origin of the tests has a certificate yet"),
     ("tls_certificate_wrong_name", "no origin of the tests has a certificate yet"),

@@ -3,7 +3,7 @@
 use super::addresses::Own;
 use super::{Check, steps};
 use crate::schema::address::Target;
-use crate::schema::upstream::{Tls, Upstream};
+use crate::schema::upstream::{Protocol, Tls, Upstream};
 
 pub(super) fn check(check: &mut Check<'_>, own: &Own) {
     let config = check.config;
@@ -12,6 +12,7 @@ pub(super) fn check(check: &mut Check<'_>, own: &Own) {
         if let Some(tls) = &upstream.tls {
             secure(check, name, tls);
         }
+        protocol(check, name, upstream);
     }
 }
 
@@ -63,6 +64,25 @@ fn endpoints(check: &mut Check<'_>, own: &Own, name: &str, upstream: &Upstream) 
     }
 }
 
+fn protocol(check: &mut Check<'_>, name: &str, upstream: &Upstream) {
+    if !check.knows(&steps!["upstreams", name, "tls"]) {
+        return;
+    }
+    let (says, help) = match (upstream.protocol, &upstream.tls) {
+        (Protocol::H2, None) => (
+            "`protocol: h2` is HTTP/2 over TLS, and there is no `tls`".to_owned(),
+            format!("add `tls: {{}}` to upstream `{name}`, or write `protocol: h2c`"),
+        ),
+        (Protocol::H2c, Some(_)) => (
+            "`protocol: h2c` is HTTP/2 over plain text, and there is `tls`".to_owned(),
+            "write `protocol: h2`, or take `tls` out".to_owned(),
+        ),
+        _ => return,
+    };
+    let problem = check.error(&steps!["upstreams", name, "protocol"], says).help(help);
+    check.push(problem);
+}
+
 fn secure(check: &mut Check<'_>, name: &str, tls: &Tls) {
     let key = |key| steps!["upstreams", name, "tls", key];
     let halves = [
@@ -76,9 +96,12 @@ fn secure(check: &mut Check<'_>, name: &str, tls: &Tls) {
             check.push(problem);
         }
     }
-    for (file, path) in
-        [("ca", &tls.ca), ("client_cert", &tls.client_cert), ("client_key", &tls.client_key)]
-    {
+    for (file, path) in [
+        ("ca", &tls.ca),
+        ("crl", &tls.crl),
+        ("client_cert", &tls.client_cert),
+        ("client_key", &tls.client_key),
+    ] {
         if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
             let problem = check.error(&key(file), format!("`{file}` must name a file"));
             check.push(problem);
@@ -91,10 +114,12 @@ fn secure(check: &mut Check<'_>, name: &str, tls: &Tls) {
         let help = "give the authority that signed them as `ca` instead";
         let problem = check.warning(&key("verify"), says).help(help);
         check.push(problem);
-        if tls.ca.is_some() {
-            let says = "`ca` is of no use with `verify: false`".to_owned();
-            let problem = check.error(&key("ca"), says);
-            check.push(problem);
+        for (file, path) in [("ca", &tls.ca), ("crl", &tls.crl)] {
+            if path.is_some() {
+                let says = format!("`{file}` is of no use with `verify: false`");
+                let problem = check.error(&key(file), says);
+                check.push(problem);
+            }
         }
     }
 }

@@ -18,6 +18,9 @@ pub struct Upstream {
     /// Speak TLS to the endpoints. Default: plain text.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Which HTTP is spoken to the endpoints.
+    #[serde(default)]
+    pub protocol: Protocol,
     /// Whether it is a proxy whose `Proxy-Status` members are believed.
     #[serde(default)]
     pub hop: bool,
@@ -88,6 +91,9 @@ pub struct Tls {
     pub sni: Option<ServerName>,
     /// A PEM file of the authorities to trust instead of the system's.
     pub ca: Option<PathBuf>,
+    /// A PEM file of lists of revoked certificates, as authorities publish them. Default: nothing is
+    /// looked up.
+    pub crl: Option<PathBuf>,
     /// Whether the certificate is checked at all.
     pub verify: bool,
     /// A PEM file with the certificate to show, and its chain.
@@ -98,8 +104,23 @@ pub struct Tls {
 
 impl Default for Tls {
     fn default() -> Self {
-        Self { sni: None, ca: None, verify: true, client_cert: None, client_key: None }
+        Self { sni: None, ca: None, crl: None, verify: true, client_cert: None, client_key: None }
     }
+}
+
+/// Which HTTP is spoken to the endpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// With `tls`, whichever of HTTP/2 and HTTP/1.1 the endpoint chooses (ALPN); without, HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 over TLS. An endpoint that chooses otherwise is an error: nothing falls back.
+    H2,
+    /// HTTP/2 over plain text, without asking first.
+    H2c,
 }
 
 /// How requests are spread over the endpoints.

@@ -5,7 +5,6 @@
 pub(super) const KEYS: &[(&str, &str)] = &[
     ("Listener", "tls"),
     ("Listener", "proxy_protocol"),
-    ("Upstream", "protocol"),
     ("Upstream", "health"),
     ("Upstream", "eject"),
     ("Upstream", "max_connections"),

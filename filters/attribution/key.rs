@@ -68,8 +68,9 @@ tokens! {
         LastSuccessMs = "last_success_ms",
         /// Connections to that address that were accepted while this one waited.
         AcceptedMeanwhile = "accepted_meanwhile",
-        /// Whether the host itself answered elsewhere (another port) while this went unanswered.
-        HostAlive = "host_alive",
+        /// Other attempts to connect to that address that went unanswered in the last minute, while
+        /// none was answered.
+        SilentLately = "silent_lately",
         /// Whether a fresh answer of the name server no longer holds the address that was used.
         AddressGone = "address_gone",
         /// How long the reused connection had been idle.
@@ -98,6 +99,8 @@ tokens! {
         Alert = "alert",
         /// Whether the other end had asked for a certificate (RFC 8446 section 4.3.2).
         CertificateRequested = "certificate_requested",
+        /// Whether it was shown one.
+        CertificateShown = "certificate_shown",
         /// The certificate's subject.
         Subject = "subject",
         /// The certificate's issuer.
@@ -112,6 +115,8 @@ tokens! {
         Sni = "sni",
         /// The versions of TLS that were offered.
         Versions = "versions",
+        /// The cipher suites of TLS that were offered.
+        Ciphers = "ciphers",
         /// What was offered.
         Offered = "offered",
         /// What was chosen.
@@ -134,16 +139,33 @@ tokens! {
         Open = "open",
         /// Round-trip time (`tcpi_rtt`), in microseconds.
         RttUs = "rtt_us",
-        /// Segments sent again (`tcpi_total_retrans`).
+        /// Times that the oldest unconfirmed segment was sent again without an answer
+        /// (`tcpi_retransmits`).
         Retransmits = "retransmits",
+        /// Segments sent again since the connection began (`tcpi_total_retrans`).
+        RetransmitsInAll = "retransmits_in_all",
+        /// Times that the first packet of a connection had to be sent again until it was answered.
+        SynRetransmits = "syn_retransmits",
         /// Segments not acknowledged (`tcpi_unacked`).
         Unacked = "unacked",
         /// Smaller requests to the same address that were answered in the last minute.
         SmallerAnswered = "smaller_answered",
         /// Room that the other end leaves for more bytes (`tcpi_snd_wnd`).
         SendWindow = "send_window",
-        /// Bytes acknowledged (`tcpi_bytes_acked`).
+        /// Whether the other end's window is closed: it takes no more bytes.
+        WindowClosed = "window_closed",
+        /// Probes of a closed window that were not answered (`tcpi_probes`).
+        WindowProbes = "window_probes",
+        /// Bytes acknowledged since the connection began (`tcpi_bytes_acked`).
         BytesAcked = "bytes_acked",
+        /// Bytes written that were not even sent yet (`tcpi_notsent_bytes`).
+        NotSent = "not_sent",
+        /// Bytes in a packet that the path is thought to take (`tcpi_pmtu`).
+        Pmtu = "pmtu",
+        /// Bytes in a full segment (`tcpi_snd_mss`).
+        Segment = "segment",
+        /// Whether the other end confirmed every byte that was sent to it.
+        Acknowledged = "acknowledged",
     }
 }
 
@@ -170,6 +192,9 @@ impl Key {
             | Self::Expected
             | Self::Received
             | Self::SendWindow
+            | Self::NotSent
+            | Self::Pmtu
+            | Self::Segment
             | Self::BytesAcked => Unit::Bytes,
             Self::LimitMs
             | Self::WaitedMs
@@ -188,12 +213,19 @@ impl Key {
         match value {
             Value::Number(0) => !matches!(
                 self,
-                Self::AcceptedMeanwhile | Self::SmallerAnswered | Self::Retransmits | Self::Unacked
+                Self::AcceptedMeanwhile
+                    | Self::SilentLately
+                    | Self::SmallerAnswered
+                    | Self::Retransmits
+                    | Self::Unacked
             ),
             Value::Flag(yes) => {
                 *yes || !matches!(
                     self,
-                    Self::HostAlive | Self::AddressGone | Self::CertificateRequested
+                    Self::AddressGone
+                        | Self::CertificateRequested
+                        | Self::Acknowledged
+                        | Self::WindowClosed
                 )
             }
             Value::Number(_) | Value::Text(_) | Value::List(_) => true,

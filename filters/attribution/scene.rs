@@ -55,6 +55,15 @@ impl Scene<'_> {
         self.failure.and_then(|f| f.evidence.text(key))
     }
 
+    /// A yes or no from the failure's evidence.
+    #[must_use]
+    pub fn flag(&self, key: Key) -> Option<bool> {
+        match self.failure.and_then(|f| f.evidence.find(key))? {
+            Value::Flag(flag) => Some(*flag),
+            _ => None,
+        }
+    }
+
     /// Whether the failure's evidence holds a fact that bears a verdict out.
     #[must_use]
     pub fn has(&self, key: Key) -> bool {

@@ -25,6 +25,7 @@ use pingora::{Error, Result};
 use whodunit_filters::attribution::Phase;
 
 use crate::arrival::Arrival;
+use crate::connect::Wires;
 use crate::connections::Connections;
 use crate::context::{Case, Context};
 use crate::door::Door;
@@ -39,6 +40,7 @@ pub struct Attributed<P> {
     live: Live,
     books: Books,
     connections: Arc<Connections>,
+    wires: Arc<Wires>,
 }
 
 impl<P> Attributed<P> {
@@ -51,7 +53,18 @@ impl<P> Attributed<P> {
     /// The same with books of your own.
     #[must_use]
     pub fn with_books(inner: P, settings: impl Into<Live>, books: Books) -> Self {
-        Self { inner, live: settings.into(), books, connections: Arc::new(Connections::new()) }
+        Self {
+            inner,
+            live: settings.into(),
+            books,
+            connections: Arc::new(Connections::new()),
+            wires: Arc::default(),
+        }
+    }
+
+    /// The connections to origins that our own connector makes.
+    pub(crate) fn wires(&self) -> Arc<Wires> {
+        self.wires.clone()
     }
 
     /// Who keeps the door of this service.
@@ -166,6 +179,7 @@ where
         digest: Option<&Digest>,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        ctx.case.wire = self.wires.find(fd);
         steps::connected(&mut ctx.case, &self.connections, reused, fd, digest);
         let theirs =
             self.inner.connected_to_upstream(session, reused, peer, fd, digest, &mut ctx.inner);
@@ -178,6 +192,7 @@ where
         request: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        steps::one_hop(request, &ctx.case)?;
         let theirs = self.inner.upstream_request_filter(session, request, &mut ctx.inner);
         guard::hook(Phase::Send, theirs).await?;
         steps::forwarding(session, request, &mut ctx.case)

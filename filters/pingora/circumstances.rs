@@ -29,6 +29,7 @@ impl Case {
     /// Adds them to a failure.
     pub(crate) fn add_circumstances(&mut self, failure: &mut Failure) {
         self.stop_the_clock(failure.phase);
+        self.ask_the_wire(failure);
         if let Some(age) = self.answer_age.filter(|_| failure.phase == Phase::Connect) {
             failure.evidence.set_if_absent(Key::AnswerAgeMs, age);
         }

@@ -14,6 +14,7 @@ use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
+use crate::connect::Wire;
 use crate::lane::Lane;
 use crate::reply::AskedFor;
 use crate::settings::{Books, Settings};
@@ -72,6 +73,8 @@ pub(crate) struct Case {
     /// The whole answer was handed to the client's connection.
     pub(crate) handed_over: bool,
     pub(crate) fd: Option<i32>,
+    /// What is known of the attempt's connection, if our own connector made it.
+    pub(crate) wire: Option<Arc<Wire>>,
     /// Whether this request was counted and, if need be, recorded.
     pub(crate) closed: bool,
 }
@@ -107,6 +110,7 @@ impl Case {
             chunked: false,
             handed_over: false,
             fd: None,
+            wire: None,
             closed: false,
         }
     }
@@ -159,6 +163,7 @@ impl Case {
         self.downloaded = 0;
         self.handed_over = false;
         self.fd = None;
+        self.wire = None;
     }
 
     /// The header section is about to be written.
@@ -199,6 +204,20 @@ impl Case {
         }
         let since = self.sent_at.or(self.send_began);
         self.exchange.times.wait = since.map(|since| now - since);
+        if status >= 500 {
+            self.settle_sent();
+        }
+    }
+
+    /// Looks whether all that was sent has arrived.
+    pub(crate) fn settle_sent(&mut self) {
+        let Some(wire) = &self.wire else { return };
+        if let Some(attempt) = self.exchange.last_attempt_mut()
+            && attempt.sent == Sent::Full
+            && wire.all_acknowledged()
+        {
+            attempt.sent = Sent::Acked;
+        }
     }
 
     /// Whether the attempt runs over a connection that carried requests before.

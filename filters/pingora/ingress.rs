@@ -9,14 +9,12 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ServerApp};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp};
 use pingora::protocols::http::ServerSession;
-use pingora::protocols::{ALPN, SocketDigest, Stream};
+use pingora::protocols::{SocketDigest, Stream};
 use pingora::server::ShutdownWatch;
-use pingora::services::listening::Service;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 use whodunit_filters::attribution::cause::proxy::PROXY_OVERLOADED;
@@ -83,39 +81,19 @@ pub(crate) struct Refusal<'a> {
 }
 
 /// A Pingora application behind a door.
-pub struct Ingress<A> {
+pub(crate) struct Ingress<A> {
     app: Arc<A>,
     door: Arc<dyn Doorman>,
 }
 
 impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
-    /// Puts a door before an application, such as [`pingora::proxy::http_proxy`] makes.
-    #[must_use]
-    pub(crate) fn new(app: A, door: Arc<dyn Doorman>) -> Self {
-        Self { app: Arc::new(app), door }
+    /// Puts a door before an application, such as [`pingora::proxy::HttpProxy`].
+    pub(crate) fn new(app: Arc<A>, door: Arc<dyn Doorman>) -> Self {
+        Self { app, door }
     }
 
-    /// The same as a service that listeners can be added to.
-    #[must_use]
-    pub(crate) fn service(
-        name: impl Into<String>,
-        app: A,
-        door: Arc<dyn Doorman>,
-    ) -> Service<Self> {
-        Service::new(name.into(), Self::new(app, door))
-    }
-}
-
-#[async_trait]
-impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Ingress<A> {
-    async fn process_new(
-        self: &Arc<Self>,
-        stream: Stream,
-        shutdown: &ShutdownWatch,
-    ) -> Option<Stream> {
-        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2 | ALPN::Custom(_))) {
-            return self.app.process_new(stream, shutdown).await;
-        }
+    /// Serves one connection to its end.
+    pub(crate) async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
         let visit = Visit {
             ingress: self,
             shutdown,
@@ -126,11 +104,6 @@ impl<A: HttpServerApp + Send + Sync + 'static> ServerApp for Ingress<A> {
             tally: Tally::new(self.door.clone()),
         };
         visit.serve().await;
-        None
-    }
-
-    async fn cleanup(&self) {
-        self.app.http_cleanup().await;
     }
 }
 

@@ -4,13 +4,15 @@
 //!
 //! [`Attributed`] and [`service()`] are the door. [`Settings`], [`Live`], [`Books`] and [`Sink`] are
 //! what a deployment decides; [`deny`], [`deny_for`], [`fail_at`] and [`Noted`] are what a service
-//! may say. Causes are named in [`whodunit_filters::attribution::cause`].
+//! may say. A [`connect::Line`] has connections to origins made by a connector that keeps evidence.
+//! Causes are named in [`whodunit_filters::attribution::cause`].
 
 #![expect(clippy::unnecessary_box_returns, reason = "Pingora's hooks take and give `Box<Error>`")]
 
 mod arrival;
 mod attributed;
 mod circumstances;
+pub mod connect;
 mod connections;
 mod context;
 mod counters;
@@ -19,6 +21,7 @@ mod door;
 mod edit;
 mod gate;
 mod guard;
+mod hop;
 mod ingress;
 mod lane;
 mod linger;
@@ -35,10 +38,10 @@ mod steps;
 mod tally;
 mod tls;
 mod view;
+mod wired;
 
 pub use attributed::Attributed;
 pub use context::Context;
-pub use ingress::Ingress;
 pub use listeners::Listeners;
 pub use note::{Note, Noted, deny, deny_for, fail_at};
 pub use observe::connection_lost;

@@ -15,6 +15,7 @@ use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
+use crate::connect::Wire;
 use crate::own::{Net, Own};
 use crate::{reply, view};
 
@@ -56,7 +57,13 @@ impl Noted for Session {
 /// written and the counter moved accordingly.
 #[must_use]
 pub fn deny(failure: Failure) -> Box<Error> {
-    Error::because(ErrorType::Custom("Denied"), "", Denial { failure, next_hop: None })
+    Error::because(ErrorType::Custom("Denied"), "", Denial { failure, next_hop: None, wire: None })
+}
+
+/// A failure after a connection to the origin was made, before it could be used.
+pub(crate) fn fail_on(wire: Arc<Wire>, failure: Failure) -> Box<Error> {
+    let denial = Denial { failure, next_hop: None, wire: Some(wire) };
+    Error::because(ErrorType::Custom("Denied"), "", denial)
 }
 
 /// The same for a cause that needs no evidence.
@@ -68,7 +75,11 @@ pub fn deny_for(cause: Cause) -> Box<Error> {
 /// A failure found by the service itself while it tried a certain endpoint.
 #[must_use]
 pub fn fail_at(next_hop: NextHop, failure: Failure) -> Box<Error> {
-    Error::because(ErrorType::Custom("Denied"), "", Denial { failure, next_hop: Some(next_hop) })
+    Error::because(
+        ErrorType::Custom("Denied"),
+        "",
+        Denial { failure, next_hop: Some(next_hop), wire: None },
+    )
 }
 
 /// The cause inside an error made by [`deny`] or [`fail_at`].
@@ -76,6 +87,7 @@ pub fn fail_at(next_hop: NextHop, failure: Failure) -> Box<Error> {
 pub(crate) struct Denial {
     pub(crate) failure: Failure,
     pub(crate) next_hop: Option<NextHop>,
+    pub(crate) wire: Option<Arc<Wire>>,
 }
 
 impl std::fmt::Display for Denial {

@@ -14,7 +14,9 @@ use pingora::{Error, ErrorSource, ErrorType};
 use whodunit_filters::attribution::{Exchange, Failure, Fault, Key, Phase, Side};
 
 use self::header::received;
+pub(crate) use self::system::refused;
 use self::system::{errno, io_error};
+use crate::connect::tls_refused;
 use crate::note::Denial;
 use crate::tls;
 
@@ -164,6 +166,10 @@ fn left(error: &Error, failure: impl Fn(Fault) -> Failure) -> Failure {
 fn origin_side(error: &Error, moment: Moment) -> Failure {
     let phase = moment.phase();
     let failure = |fault| Failure::new(Side::Origin, phase, fault);
+    if let Some(found) = secured(error) {
+        // Only what the other end says of a handshake that is over belongs to a later phase.
+        return Failure { phase: phase.max(found.phase), ..found };
+    }
     if let Some(fault) = http2::fault(error) {
         return errno(failure(fault), error);
     }
@@ -199,10 +205,6 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
         ErrorType::ReadError | ErrorType::WriteError => {
             let fault = match io_error(error).map(io::Error::kind) {
                 Some(io::ErrorKind::ConnectionReset) => Fault::Reset,
-                Some(io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof) => Fault::Closed,
-                _ if root(error).contains("received fatal alert") => {
-                    return tls::failure(&root(error));
-                }
                 _ => Fault::Closed,
             };
             received(errno(failure(fault), error), error)
@@ -230,18 +232,21 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
     }
 }
 
+/// What TLS says of a connection that stood. The library's own error is there on HTTP/1.1 over our
+/// connector; its words are, over HTTP/2 and over Pingora's.
+fn secured(error: &Error) -> Option<Failure> {
+    let io = io_error(error).or_else(|| http2::io(error))?;
+    if let Some(typed) = io.get_ref().and_then(|inner| inner.downcast_ref()) {
+        return Some(tls_refused(typed));
+    }
+    let words = io.to_string();
+    Some(tls::failure(&words[words.find(tls::ALERT)?..]))
+}
+
 /// A connection that could not be made, by the operating system's word.
 fn connecting(error: &Error, moment: Moment) -> Failure {
-    let fault = match io_error(error).map(io::Error::kind) {
-        // A Unix socket that is not there is as much as nobody listening on it.
-        Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Fault::Refused,
-        Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
-            Fault::Unroutable
-        }
-        Some(io::ErrorKind::PermissionDenied) => Fault::Forbidden,
-        Some(io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted) => Fault::Reset,
-        Some(io::ErrorKind::TimedOut) => Fault::TimedOut,
-        Some(io::ErrorKind::AddrNotAvailable) => Fault::PortsExhausted,
+    let fault = match io_error(error).and_then(system::fault) {
+        Some(fault) => fault,
         _ if *error.etype() == ErrorType::ConnectRefused => Fault::Refused,
         _ if *error.etype() == ErrorType::ConnectNoRoute => Fault::Unroutable,
         _ => return inside(error, moment),

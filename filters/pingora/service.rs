@@ -2,24 +2,44 @@
 
 use std::sync::Arc;
 
-use pingora::proxy::{HttpProxy, ProxyHttp, http_proxy};
+use pingora::apps::HttpServerOptions;
+use pingora::proxy::{HttpProxy, ProcessCustomSession, ProxyHttp, ProxyServiceBuilder};
 use pingora::server::configuration::ServerConf;
 use pingora::services::listening::Service;
 
 use crate::attributed::Attributed;
-use crate::ingress::Ingress;
+use crate::connect::Connector;
+use crate::ingress::{Doorman, Ingress};
 
 /// Hosts a service behind the ingress, which sees to the limits on header sections and to what
-/// Pingora would refuse before any hook. Listeners are added to it as to any service of Pingora's.
+/// Pingora would refuse before any hook, and before a connector that keeps evidence. Listeners are
+/// added to it as to any service of Pingora's.
 pub fn service<P>(
-    name: impl Into<String>,
+    name: impl AsRef<str>,
     conf: &Arc<ServerConf>,
     attributed: Attributed<P>,
-) -> Service<Ingress<HttpProxy<Attributed<P>>>>
+) -> Service<HttpProxy<Attributed<P>, Connector>>
 where
     P: ProxyHttp + Send + Sync + 'static,
-    P::CTX: Send + Sync,
+    P::CTX: Send + Sync + 'static,
 {
-    let door = Arc::new(attributed.door());
-    Ingress::service(name, http_proxy(conf, attributed), door)
+    let door: Arc<dyn Doorman> = Arc::new(attributed.door());
+    let connector = Connector::new(attributed.wires());
+    let ingress: ProcessCustomSession<Attributed<P>, Connector> =
+        Arc::new(move |app, stream, shutdown| {
+            let ingress = Ingress::new(app, door.clone());
+            let shutdown = shutdown.clone();
+            Box::pin(async move {
+                ingress.serve(stream, &shutdown).await;
+                None
+            })
+        });
+    let mut options = HttpServerOptions::default();
+    // All connections that are not HTTP/2 go to the ingress.
+    options.force_custom = true;
+    ProxyServiceBuilder::new(conf, attributed)
+        .name(name)
+        .custom(connector, ingress)
+        .server_options(options)
+        .build()
 }

@@ -5,6 +5,7 @@ mod chosen;
 
 use std::any::Any;
 use std::os::unix::io::RawFd;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -29,7 +30,7 @@ use crate::context::Case;
 use crate::note::{self, Noted, deny};
 use crate::observe::{self, Moment};
 use crate::own::Own;
-use crate::{edit, outcome, view};
+use crate::{edit, hop, outcome, view};
 
 /// The ingress hands over what it knows of the request's arrival; what the service persisted with
 /// the connection is given back.
@@ -134,6 +135,10 @@ fn next_hop(address: &SocketAddr) -> NextHop {
 
 /// No connection could be made.
 pub(crate) fn not_connected(case: &mut Case, error: &Error) {
+    if let Some(wire) = observe::denial(error).and_then(|denial| denial.wire.clone()) {
+        case.exchange.times.connect = Some(wire.took);
+        case.wire = Some(wire);
+    }
     let moment = Moment::of(&case.exchange, true, false);
     case.fail(observe::failure(error, moment));
     case.judge_endpoint();
@@ -153,8 +158,10 @@ pub(crate) fn connected(
     let (tcp, tls) = (timing.next(), timing.next());
     let established = tcp.map_or_else(SystemTime::now, |tcp| tcp.established_ts);
     if !reused {
-        case.exchange.times.connect = tcp.and_then(|tcp| tcp.establishment_duration);
-        case.exchange.times.tls = tls.and_then(|tls| tls.establishment_duration);
+        let times = &mut case.exchange.times;
+        let took = case.wire.as_ref().map(|wire| wire.took);
+        times.connect = took.or_else(|| tcp.and_then(|tcp| tcp.establishment_duration));
+        times.tls = tls.and_then(|tls| tls.establishment_duration);
     }
     let Some(attempt) = case.exchange.last_attempt_mut() else { return };
     let age = established.elapsed().unwrap_or(Duration::ZERO);
@@ -162,6 +169,12 @@ pub(crate) fn connected(
     if let Some(lane) = &mut case.lane {
         lane.connected(reused);
     }
+}
+
+/// Takes off what belongs to the client's hop, where Pingora does not.
+pub(crate) fn one_hop(request: &mut RequestHeader, case: &Case) -> Result<()> {
+    let ours = case.wire.as_ref().is_some_and(|wire| wire.http2.load(Ordering::Relaxed));
+    if ours { hop::strip(request).map_err(|failure| deny(*failure)) } else { Ok(()) }
 }
 
 /// The header section is about to go to the origin.

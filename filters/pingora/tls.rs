@@ -6,6 +6,9 @@ use whodunit_filters::attribution::{CertificateFault, Failure, Fault, Key, Phase
 /// Where in Pingora's text rustls' own begins.
 const WRAPPED: &str = "tls connect error cause: ";
 
+/// How rustls begins to tell of an alert.
+pub(crate) const ALERT: &str = "received fatal alert: ";
+
 /// The alerts that servers send, by rustls' name, with their numbers and names (RFC 8446 section
 /// 6 and the IANA registry).
 const ALERTS: [(&str, u8, &str); 19] = [
@@ -47,7 +50,7 @@ const CERTIFICATES: [(&str, CertificateFault); 8] = [
 pub(crate) fn failure(text: &str) -> Failure {
     let text = text.split_once(WRAPPED).map_or(text, |(_, own)| own);
     let failure = |fault| Failure::new(Side::Origin, Phase::Tls, fault);
-    if let Some(name) = text.strip_prefix("received fatal alert: ") {
+    if let Some(name) = text.strip_prefix(ALERT) {
         return match ALERTS.iter().find(|(alert, ..)| name.starts_with(alert)) {
             Some((_, id, name)) => failure(Fault::TlsAlert(*id))
                 .with(Key::AlertId, u64::from(*id))

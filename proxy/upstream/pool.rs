@@ -1,6 +1,7 @@
 //! An upstream and the choice among its endpoints.
 
 use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,6 +10,7 @@ use std::time::{Duration, Instant};
 use whodunit_conf::schema::address::Target;
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, PROXY_CONFIG_INVALID};
 use whodunit_filters::attribution::{Failure, Key, NextHop};
+use whodunit_pingora::connect::{Line, Protocol};
 
 use super::balance::Turns;
 use super::own::Listeners;
@@ -24,10 +26,36 @@ pub struct Upstream {
     pub endpoints: Vec<(Target, u32)>,
     /// Whether it is a proxy whose word counts.
     pub hop: bool,
-    /// How its connections are secured; `None` for plain text.
-    pub tls: Option<Tls>,
+    /// What its connections are like.
+    pub line: Arc<Line>,
+    /// The server name to ask for and to look for in the certificate, where it is not the
+    /// endpoint's own.
+    pub sni: Option<Arc<str>>,
+    /// Whether certificates are verified.
+    pub verify: bool,
+    /// Tells apart the connections of upstreams that differ in any of these.
+    pub fingerprint: u64,
     /// How many attempts a request may have in all, the first included.
     pub attempts: usize,
+}
+
+impl Upstream {
+    /// An upstream without endpoints, whose connections are secured so, or plain.
+    #[must_use]
+    pub fn new(name: &str, tls: Option<Tls>, protocol: Protocol) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (tls.as_ref().map(|tls| tls.fingerprint), protocol as u8).hash(&mut hasher);
+        Self {
+            name: name.into(),
+            endpoints: Vec::new(),
+            hop: false,
+            sni: tls.as_ref().and_then(|tls| tls.sni.clone()),
+            verify: tls.as_ref().is_some_and(|tls| tls.verify),
+            fingerprint: hasher.finish() >> 1,
+            line: Arc::new(Line { tls: tls.map(|tls| tls.ready), protocol, latch: None }),
+            attempts: 1,
+        }
+    }
 }
 
 /// An upstream with what choosing among its endpoints takes.
@@ -179,16 +207,11 @@ mod tests {
     use super::*;
 
     fn pool(endpoints: &[(&str, u32)], own: &[&str]) -> Pool {
-        let upstream = Upstream {
-            name: "web".into(),
-            endpoints: endpoints
-                .iter()
-                .map(|(target, weight)| (target.parse().expect("a target"), *weight))
-                .collect(),
-            hop: false,
-            tls: None,
-            attempts: 2,
-        };
+        let endpoints = endpoints
+            .iter()
+            .map(|(target, weight)| (target.parse().expect("a target"), *weight))
+            .collect();
+        let upstream = Upstream { endpoints, ..Upstream::new("web", None, Protocol::Auto) };
         // Nobody is asked here: port 9 of the loopback would refuse at once.
         let servers = vec!["127.0.0.1:9".parse().expect("an address")];
         let settings = ResolverSettings { servers, attempts: 1, ..ResolverSettings::default() };

@@ -1,15 +1,13 @@
-//! How connections to an upstream are secured.
+//! How connections to an upstream are secured: the files that its settings name.
 
-use std::fmt;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pingora::protocols::tls::CaType;
-use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use whodunit_pingora::connect::{self, Unusable};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
@@ -20,6 +18,8 @@ pub struct TlsSettings {
     pub sni: Option<String>,
     /// A file of certificates (PEM) to trust in place of the system's.
     pub ca: Option<PathBuf>,
+    /// A file of lists of revoked certificates (PEM).
+    pub crl: Option<PathBuf>,
     /// Whether the certificate is verified. Default: yes.
     pub verify: bool,
     /// The certificate chain (PEM) to show to a server that asks for one.
@@ -30,19 +30,17 @@ pub struct TlsSettings {
 
 impl Default for TlsSettings {
     fn default() -> Self {
-        Self { sni: None, ca: None, verify: true, client_cert: None, client_key: None }
+        Self { sni: None, ca: None, crl: None, verify: true, client_cert: None, client_key: None }
     }
 }
 
 /// The same with its files read.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Tls {
     pub(super) sni: Option<Arc<str>>,
     pub(super) verify: bool,
-    pub(super) ca: Option<Arc<CaType>>,
-    pub(super) client: Option<Arc<CertKey>>,
-    /// Tells apart the connections of sections that differ: Pingora's pool compares neither the
-    /// trusted certificates nor all of the client's.
+    pub(super) ready: connect::Tls,
+    /// Tells apart the connections of sections that differ.
     pub(super) fingerprint: u64,
 }
 
@@ -50,18 +48,23 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// The setting's name within its section, and what is wrong with its file, in words.
+    /// The setting's name within its section, and what is wrong with it, in words.
     pub fn load(settings: &TlsSettings) -> Result<Self, (&'static str, String)> {
         let mut hasher = DefaultHasher::new();
-        let mut ca = None;
+        settings.verify.hash(&mut hasher);
+        let mut ready = connect::TlsSettings { verify: settings.verify, ..Default::default() };
         if let Some(path) = &settings.ca {
-            let certificates = certificates(path).map_err(|problem| ("ca", problem))?;
-            certificates.hash(&mut hasher);
-            ca = Some(
-                certificates.into_iter().map(|der| WrappedX509::new(der, parse_x509)).collect(),
-            );
+            let authorities = certificates(path).map_err(|problem| ("ca", problem))?;
+            authorities.hash(&mut hasher);
+            ready.authorities = Some(authorities);
         }
-        let client = match (&settings.client_cert, &settings.client_key) {
+        if let Some(path) = &settings.crl {
+            ready.revoked = revoked(path).map_err(|problem| ("crl", problem))?;
+            for list in &ready.revoked {
+                list.as_ref().hash(&mut hasher);
+            }
+        }
+        ready.identity = match (&settings.client_cert, &settings.client_key) {
             (None, None) => None,
             (Some(_), None) => {
                 return Err(("client_key", "is missing beside `client_cert`".into()));
@@ -72,28 +75,41 @@ impl Tls {
             (Some(cert), Some(key)) => {
                 let chain = certificates(cert).map_err(|problem| ("client_cert", problem))?;
                 let key = private_key(key).map_err(|problem| ("client_key", problem))?;
-                (&chain, &key).hash(&mut hasher);
-                Some(Arc::new(CertKey::new(chain, key)))
+                chain.hash(&mut hasher);
+                key.secret_der().hash(&mut hasher);
+                Some(Arc::new((chain, key)))
             }
         };
+        let made = connect::Tls::new(&ready).map_err(|unusable| describe(unusable, settings))?;
         Ok(Self {
             sni: settings.sni.as_deref().map(Into::into),
             verify: settings.verify,
-            ca,
-            client,
+            ready: made,
             fingerprint: hasher.finish() >> 1,
         })
     }
 }
 
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls")
-            .field("sni", &self.sni)
-            .field("verify", &self.verify)
-            .field("own_ca", &self.ca.is_some())
-            .field("client_certificate", &self.client.is_some())
-            .finish_non_exhaustive()
+/// Which setting it is, and what is wrong.
+fn describe(unusable: Unusable, settings: &TlsSettings) -> (&'static str, String) {
+    let file = |path: &Option<PathBuf>| {
+        path.as_deref().map_or_else(String::new, |path| path.display().to_string())
+    };
+    match unusable {
+        Unusable::NoAuthorities => (
+            "ca",
+            "this system has no certificates of authorities to trust; name a file of them".into(),
+        ),
+        Unusable::Authorities => {
+            ("ca", format!("{} holds no certificate of an authority", file(&settings.ca)))
+        }
+        Unusable::Revoked => {
+            ("crl", format!("{} holds a list that cannot be used", file(&settings.crl)))
+        }
+        Unusable::Identity => (
+            "client_key",
+            format!("{} does not belong to the certificate", file(&settings.client_key)),
+        ),
     }
 }
 
@@ -101,21 +117,31 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
 
-/// The certificates of a file, each known to parse: Pingora panics on one that does not.
-fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let mut out = Vec::new();
     for der in CertificateDer::pem_slice_iter(&read(path)?) {
         let der = der.map_err(|error| format!("{} is not PEM: {error}", path.display()))?;
         X509Certificate::from_der(&der)
             .map_err(|_| format!("{} holds a broken certificate", path.display()))?;
-        out.push(der.to_vec());
+        out.push(der);
     }
     if out.is_empty() { Err(format!("{} holds no certificate", path.display())) } else { Ok(out) }
 }
 
-fn private_key(path: &Path) -> Result<Vec<u8>, String> {
+fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
+    let mut out = Vec::new();
+    for der in CertificateRevocationListDer::pem_slice_iter(&read(path)?) {
+        out.push(der.map_err(|error| format!("{} is not PEM: {error}", path.display()))?);
+    }
+    if out.is_empty() {
+        Err(format!("{} holds no list of revoked certificates", path.display()))
+    } else {
+        Ok(out)
+    }
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_slice(&read(path)?)
-        .map(|key| key.secret_der().to_vec())
         .map_err(|_| format!("{} holds no private key", path.display()))
 }
 

@@ -65,10 +65,10 @@ cases! {
         || after("read: 5s", Conversation::reset);
     origin_slow = Expected {
         cause: "origin_slow",
-        certainty: "likely",
+        certainty: "proved",
         outcome: Made(504),
         error: "connection_read_timeout",
-        evidence: &["limit_ms", "setting"],
+        evidence: &["limit_ms", "setting", "rtt_us", "bytes_acked"],
         ..FAILED
     }, || stuck("read: 250ms", "");
     response_deadline = Expected {

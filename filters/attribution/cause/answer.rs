@@ -59,12 +59,12 @@ rows! {
         says: "{next_hop} was sent the request and sent nothing back for {limit_ms}.",
         remedy: "Find out what the origin was doing for so long (a slow query, a lock, too few workers)[; if it needs longer, raise `{setting}`].",
         details: "no answer within {limit_ms}",
-        proof: &[Key::LimitMs, Key::Setting, Key::BytesAcked],
+        proof: &[Key::LimitMs, Key::Setting, Key::Acknowledged],
         elsewhere: &[("nginx", "upstream timed out (110) while reading response header from upstream"), ("Envoy", "504, UT"), ("HAProxy", "504, sH"), ("AWS ALB", "504"), ("Cloudflare", "524")],
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Wait, Fault::TimedOut | Fault::Stalled))),
         witness: || witness::attempted(
             witness::origin(Phase::Wait, Fault::TimedOut)
-                .with(Key::LimitMs, 60_000_u64).with(Key::Setting, "timeouts.read").with(Key::BytesAcked, 120_u64),
+                .with(Key::LimitMs, 60_000_u64).with(Key::Setting, "timeouts.read").with(Key::Acknowledged, true),
         ),
     };
     RESPONSE_HEADER_LINE_TOO_LARGE = Row {

@@ -151,12 +151,13 @@ rows! {
         says: "Nothing answered at {next_hop}[ within {limit_ms}].",
         remedy: "Check that the machine is up, that the address is right, and that no firewall between here and there drops connections to this port[; `{setting}` holds the limit].",
         details: "no answer to connecting[ within {limit_ms}]",
-        proof: &[Key::LimitMs, Key::HostAlive],
+        proof: &[Key::LimitMs, Key::Retransmits, Key::SilentLately],
         elsewhere: &[("nginx", "upstream timed out (110: Connection timed out) while connecting to upstream"), ("Envoy", "503, UF"), ("HAProxy", "503, sC"), ("Cloudflare", "522"), ("AWS ALB", "504"), ("Caddy, Traefik", "dial tcp …: i/o timeout")],
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Connect, Fault::TimedOut))),
         witness: || witness::attempted(
             witness::origin(Phase::Connect, Fault::TimedOut)
-                .with(Key::LimitMs, 5_000_u64).with(Key::Setting, "timeouts.connect").with(Key::HostAlive, true),
+                .with(Key::LimitMs, 5_000_u64).with(Key::Setting, "timeouts.connect")
+                .with(Key::Retransmits, 2_u64).with(Key::SilentLately, 3_u64),
         ),
     };
 }

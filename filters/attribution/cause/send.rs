@@ -87,7 +87,7 @@ rows! {
         details: "packets lost[: {unacked} unconfirmed][, {retransmits} sent again], smaller requests pass",
         proof: &[Key::Unacked, Key::Retransmits, Key::SmallerAnswered],
         elsewhere: &[("nginx", "upstream timed out (110) while sending request to upstream"), ("Envoy", "504, UT"), ("Cloudflare", "522 or 524")],
-        when: |s| silent(s) && s.has(Key::Unacked) && s.has(Key::SmallerAnswered),
+        when: |s| unconfirmed(s) && s.has(Key::SmallerAnswered),
         witness: || witness::attempted(
             witness::origin(Phase::Wait, Fault::TimedOut)
                 .with(Key::Unacked, 3_u64).with(Key::Retransmits, 6_u64).with(Key::SmallerAnswered, 40_u64),
@@ -107,7 +107,7 @@ rows! {
         details: "request not confirmed[: {unacked} packets][, {retransmits} sent again]",
         proof: &[Key::Unacked, Key::Retransmits],
         elsewhere: &[("nginx", "upstream timed out (110) while reading response header"), ("Envoy", "504, UT"), ("HAProxy", "504, sH"), ("Cloudflare", "522")],
-        when: |s| silent(s) && (s.has(Key::Unacked) && s.has(Key::Retransmits) || s.text(Key::Errno) == Some("ETIMEDOUT")),
+        when: |s| unconfirmed(s),
         witness: || witness::attempted(
             witness::origin(Phase::Wait, Fault::TimedOut).with(Key::Unacked, 1_u64).with(Key::Retransmits, 6_u64),
         ),
@@ -124,20 +124,27 @@ rows! {
         says: "{next_hop} stopped taking the request[ for {limit_ms}][, after {written}].",
         remedy: "Find out why the origin does not read: it hangs, or its workers are all busy[; if it needs longer, raise `{setting}`].",
         details: "the request was not taken[ within {limit_ms}][ after {written}]",
-        proof: &[Key::Written, Key::SendWindow],
+        proof: &[Key::Written, Key::WindowClosed],
         elsewhere: &[("nginx", "upstream timed out (110) while sending request to upstream"), ("Envoy", "504, UT or SI"), ("HAProxy", "sD"), ("Cloudflare", "524")],
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Send, Fault::TimedOut | Fault::Stalled))),
         witness: || witness::attempted(
             witness::origin(Phase::Send, Fault::TimedOut)
-                .with(Key::Written, 65_536_u64).with(Key::SendWindow, 0_u64)
+                .with(Key::Written, 65_536_u64).with(Key::WindowClosed, true)
                 .with(Key::LimitMs, 30_000_u64).with(Key::Setting, "timeouts.write"),
         ),
     };
 }
 
-/// Nothing came back for what was sent.
-fn silent(scene: &Scene<'_>) -> bool {
-    matches!(scene.at(Side::Origin), Some((Phase::Send | Phase::Wait, Fault::TimedOut)))
+/// What was sent was sent again, and never confirmed. The kernel gives up on such a connection by
+/// itself in the end (`ETIMEDOUT`).
+fn unconfirmed(scene: &Scene<'_>) -> bool {
+    match scene.at(Side::Origin) {
+        Some((Phase::Send | Phase::Wait, Fault::TimedOut)) => {
+            scene.has(Key::Unacked) && scene.has(Key::Retransmits)
+        }
+        Some((Phase::Send | Phase::Wait, _)) => scene.text(Key::Errno) == Some("ETIMEDOUT"),
+        _ => false,
+    }
 }
 
 /// The answer comes from a proxy whose word counts, and that names the link that failed.

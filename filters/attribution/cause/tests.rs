@@ -17,7 +17,7 @@ const IDS: &str = "
     tls_client_certificate_required tls_sni_rejected
     dns_timeout dns_name_not_found dns_error dns_stale_address connect_refused connect_reset
     connect_unroutable connect_timeout connect_queue_full tls_alert_received tls_handshake_failed
-    tls_closed tls_timeout tls_certificate_expired tls_certificate_not_yet_valid
+    tls_closed tls_stalled tls_timeout tls_certificate_expired tls_certificate_not_yet_valid
     tls_certificate_wrong_name tls_certificate_untrusted tls_certificate_self_signed
     tls_certificate_revoked tls_certificate_invalid alpn_mismatch
     keepalive_race request_write_failed request_write_timeout request_black_hole
@@ -44,8 +44,14 @@ const INHERENT: &[Key] = &[
 const HELD: &[Key] = &[Key::Upstream, Key::Address, Key::WaitedMs];
 
 /// What a row is told from its neighbour by: without it the neighbour is the verdict.
-const DISTINGUISHING: &[Key] =
-    &[Key::AddressGone, Key::SmallerAnswered, Key::Unacked, Key::Retransmits, Key::LooksLike];
+const DISTINGUISHING: &[Key] = &[
+    Key::AddressGone,
+    Key::SmallerAnswered,
+    Key::Unacked,
+    Key::Retransmits,
+    Key::Acknowledged,
+    Key::LooksLike,
+];
 
 fn verdict(exchange: &Exchange) -> Diagnosis {
     Diagnosis::of(exchange).expect("a witness tells of a failure")

@@ -59,7 +59,14 @@ rows! {
         elsewhere: &[("nginx behind it", "496 or 495, sent as 400: No required SSL certificate was sent"), ("Envoy", "503, UF: CERTIFICATE_REQUIRED"), ("Go (Caddy, Traefik)", "remote error: tls: certificate required")],
         when: |s| match s.at(Side::Origin) {
             Some((_, Fault::TlsAlert(116))) => true,
-            Some((_, Fault::TlsAlert(40 | 42))) => s.has(Key::CertificateRequested),
+            // Bad, unsupported, revoked, expired, unknown, from an unknown issuer, not permitted.
+            Some((_, Fault::TlsAlert(40 | 42..=46 | 48 | 49))) => s.has(Key::CertificateRequested),
+            // The last word may get lost: a machine that resets a connection throws it away.
+            Some((Phase::Send | Phase::Wait, Fault::Closed | Fault::Reset)) => {
+                s.has(Key::CertificateRequested)
+                    && s.flag(Key::CertificateShown) == Some(false)
+                    && s.number(Key::Received).unwrap_or(0) == 0
+            }
             _ => false,
         },
         witness: || witness::attempted(witness::origin(Phase::Wait, Fault::TlsAlert(116))),
@@ -151,6 +158,27 @@ rows! {
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Tls, Fault::Closed | Fault::Reset | Fault::Refused | Fault::Truncated))),
         witness: || witness::attempted(witness::origin(Phase::Tls, Fault::Closed)),
     };
+    TLS_STALLED = Row {
+        id: "tls_stalled",
+        party: Party::Origin,
+        phase: Phase::Tls,
+        error: Some(ErrorType::ConnectionTimeout),
+        standard: Status::Code(504),
+        cloudflare: Status::Code(522),
+        again: Again::After(5),
+        meaning: "The origin's machine confirmed all that this proxy sent to set up TLS, and the service behind the port did not go on: it hangs, has too few workers, or waits for something other than TLS.",
+        says: "{next_hop} accepted the connection and confirmed what was sent to set up TLS, but did not answer it[ within {limit_ms}][; {received} were received].",
+        remedy: "Find out whether the service at that port speaks TLS, and why it does not go on[; `{setting}` holds the limit]. If it does go on, large packets of its answer may be lost on the way (`ping -M do -s 1400`).",
+        details: "TLS not answered[ within {limit_ms}][, {received} received]",
+        proof: &[Key::LimitMs, Key::Acknowledged, Key::LastSuccessMs],
+        elsewhere: &[("nginx", "upstream timed out (110) while SSL handshaking to upstream"), ("Envoy", "503, UF"), ("HAProxy", "503, sC"), ("Cloudflare", "522"), ("Go (Caddy, Traefik)", "TLS handshake timeout")],
+        when: |s| matches!(s.at(Side::Origin), Some((Phase::Tls, Fault::TimedOut | Fault::Stalled))) && s.has(Key::Acknowledged),
+        witness: || witness::attempted(
+            witness::origin(Phase::Tls, Fault::TimedOut)
+                .with(Key::LimitMs, 5_000_u64).with(Key::Setting, "timeouts.tls")
+                .with(Key::Acknowledged, true).with(Key::LastSuccessMs, 2_000_u64),
+        ),
+    };
     TLS_TIMEOUT = Row {
         id: "tls_timeout",
         party: Party::Network,
@@ -159,16 +187,17 @@ rows! {
         standard: Status::Code(504),
         cloudflare: Status::Code(522),
         again: Again::After(5),
-        meaning: "The connection was made, and then setting up TLS stalled. Large packets that are lost on the way do this; so does an origin that has hung, unless packets were seen to be lost.",
-        says: "{next_hop} accepted the connection, but TLS was not set up[ within {limit_ms}][, with {received} received].",
-        remedy: "Check that large packets pass between here and there (`ping -M do -s 1400`), and that the origin is not hanging[; `{setting}` holds the limit].",
+        meaning: "The connection was made, and then setting up TLS stalled: what this proxy sent was not confirmed to have arrived. Large packets that are lost on the way do this, and so does a machine that went down.",
+        says: "{next_hop} accepted the connection, but TLS was not set up[ within {limit_ms}][, with {received} received][; {unacked} packets were not confirmed].",
+        remedy: "Check that large packets pass between here and there (`ping -M do -s 1400`), and that the origin's machine is still up[; `{setting}` holds the limit].",
         details: "TLS not set up[ within {limit_ms}][, {unacked} packets unconfirmed]",
-        proof: &[Key::LimitMs, Key::Unacked],
+        proof: &[Key::LimitMs, Key::Unacked, Key::Retransmits],
         elsewhere: &[("nginx", "upstream timed out (110) while SSL handshaking to upstream"), ("Envoy", "503, UF"), ("HAProxy", "503, sC"), ("Cloudflare", "522"), ("AWS ALB", "502"), ("Go (Caddy, Traefik)", "TLS handshake timeout")],
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Tls, Fault::TimedOut | Fault::Stalled))),
         witness: || witness::attempted(
             witness::origin(Phase::Tls, Fault::TimedOut)
-                .with(Key::LimitMs, 5_000_u64).with(Key::Setting, "timeouts.tls").with(Key::Unacked, 1_u64),
+                .with(Key::LimitMs, 5_000_u64).with(Key::Setting, "timeouts.tls")
+                .with(Key::Unacked, 1_u64).with(Key::Retransmits, 4_u64),
         ),
     };
 }

@@ -122,8 +122,12 @@ fn silence_on_connecting_proves_nothing() {
     let silence = || origin(Phase::Connect, Fault::TimedOut).with(Key::LimitMs, 5_000_u64);
     for (failure, id, certainty) in [
         (silence(), "connect_timeout", Certainty::Likely),
-        (silence().with(Key::HostAlive, false), "connect_timeout", Certainty::Likely),
-        (silence().with(Key::HostAlive, true), "connect_timeout", Certainty::Proved),
+        (silence().with(Key::SilentLately, 0_u64), "connect_timeout", Certainty::Likely),
+        (
+            silence().with(Key::Retransmits, 2_u64).with(Key::SilentLately, 3_u64),
+            "connect_timeout",
+            Certainty::Proved,
+        ),
         (silence().with(Key::AcceptedMeanwhile, 0_u64), "connect_timeout", Certainty::Likely),
         (silence().with(Key::AcceptedMeanwhile, 1_u64), "connect_queue_full", Certainty::Proved),
         (silence().with(Key::LastSuccessMs, 60_000_u64), "connect_queue_full", Certainty::Likely),

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora::apps::ServerApp;
 use pingora::http::ResponseHeader;
 use pingora::proxy::{ProxyHttp, Session, http_proxy};
 use pingora::server::configuration::ServerConf;
@@ -82,17 +81,17 @@ async fn pingora_delivers_the_arrival_and_what_a_service_keeps() {
     let theirs = Theirs::default();
     let arrivals = theirs.arrivals.clone();
     let app = http_proxy(&Arc::new(ServerConf::default()), theirs);
-    let ingress = Arc::new(Ingress::new(app, Arc::new(Open)));
+    let ingress = Arc::new(Ingress::new(Arc::new(app), Arc::new(Open)));
     let (mut client, server) = duplex(1024);
     let (_shutdown, watch) = tokio::sync::watch::channel(false);
-    let serving = tokio::spawn(async move { ingress.process_new(Box::new(server), &watch).await });
+    let serving = tokio::spawn(async move { ingress.serve(Box::new(server), &watch).await });
     let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     client.write_all(&[&request[..], &request[..], b"BAD\r\n"].concat()).await.expect("written");
     let mut received = String::new();
     client.read_to_string(&mut received).await.expect("text");
     assert_eq!(gist(&received), ["204", "204"]);
     assert_eq!(*arrivals.lock().expect("no panic"), [false, true]);
-    assert!(serving.await.expect("no panic").is_none());
+    serving.await.expect("no panic");
 }
 
 /// Somebody's proxy that answers below Pingora's session.
@@ -118,10 +117,10 @@ async fn a_header_section_is_amended_however_slowly_it_goes_out() {
     let attributed = Attributed::new(Busy, Settings::new("node"));
     let door = Arc::new(attributed.door());
     let app = http_proxy(&Arc::new(ServerConf::default()), attributed);
-    let ingress = Arc::new(Ingress::new(app, door));
+    let ingress = Arc::new(Ingress::new(Arc::new(app), door));
     let (mut client, server) = duplex(7);
     let (_shutdown, watch) = tokio::sync::watch::channel(false);
-    tokio::spawn(async move { ingress.process_new(Box::new(server), &watch).await });
+    tokio::spawn(async move { ingress.serve(Box::new(server), &watch).await });
     client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
     let mut received = String::new();
     client.read_to_string(&mut received).await.expect("text");

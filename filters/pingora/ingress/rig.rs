@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream, ServerApp};
+use pingora::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora::http::ResponseHeader;
 use pingora::protocols::Stream;
 use pingora::protocols::http::ServerSession;
@@ -151,7 +151,7 @@ fn over<C>(client: C, ours: Stream, rules: Rules) -> Connection<C> {
     let (shutdown, watch) = watch::channel(false);
     let ingress = Arc::new(Ingress { app: echo.clone(), door: door.clone() });
     let served = tokio::spawn(async move {
-        ingress.process_new(ours, &watch).await;
+        ingress.serve(ours, &watch).await;
     });
     Connection { client, door, echo, shutdown, served }
 }

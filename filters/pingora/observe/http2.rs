@@ -20,6 +20,11 @@ pub(super) fn fault(error: &Error) -> Option<Fault> {
     cause.is_go_away().then_some(Fault::GoAway(code))
 }
 
+/// The error of the connection's below.
+pub(super) fn io(error: &Error) -> Option<&io::Error> {
+    cause(error)?.get_io()
+}
+
 /// Whether the other end reset the stream.
 pub(super) fn reset(error: &Error) -> bool {
     cause(error).is_some_and(|cause| cause.is_reset() && cause.is_remote())

@@ -3,7 +3,7 @@
 use std::io;
 
 use pingora::Error;
-use whodunit_filters::attribution::{Failure, Key};
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 
 /// The operating system's error at the root, however deep Pingora has wrapped it.
 pub(super) fn io_error(error: &Error) -> Option<&io::Error> {
@@ -22,9 +22,45 @@ pub(super) fn io_error(error: &Error) -> Option<&io::Error> {
     })
 }
 
+/// A connection that could not be made, by the operating system's word.
+pub(crate) fn refused(error: &io::Error) -> Failure {
+    let fault = fault(error).unwrap_or(Fault::Unforeseen);
+    if fault == Fault::Unforeseen {
+        let at = error
+            .raw_os_error()
+            .map_or_else(|| "connect".into(), |os| format!("connect: errno {os}"));
+        return Failure::new(Side::Inside, Phase::Connect, fault).with(Key::At, at);
+    }
+    named(Failure::new(Side::Origin, Phase::Connect, fault), error)
+}
+
+/// What was seen to break, if the operating system's word tells.
+pub(super) fn fault(error: &io::Error) -> Option<Fault> {
+    Some(match (error.kind(), error.raw_os_error()) {
+        // A Unix socket that is not there is as much as nobody listening on it.
+        (io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound, _) => Fault::Refused,
+        (io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable, _) => {
+            Fault::Unroutable
+        }
+        (io::ErrorKind::PermissionDenied, _) => Fault::Forbidden,
+        (io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted, _) => Fault::Reset,
+        (io::ErrorKind::TimedOut, _) => Fault::TimedOut,
+        (io::ErrorKind::AddrNotAvailable, _) => Fault::PortsExhausted,
+        (_, Some(24 | 23)) => Fault::FilesExhausted,
+        _ => return None,
+    })
+}
+
 /// Adds the symbolic name of the operating system's error.
 pub(super) fn errno(failure: Failure, error: &Error) -> Failure {
-    let name = match io_error(error).and_then(io::Error::raw_os_error) {
+    match io_error(error) {
+        Some(error) => named(failure, error),
+        None => failure,
+    }
+}
+
+fn named(failure: Failure, error: &io::Error) -> Failure {
+    let name = match error.raw_os_error() {
         Some(1) => "EPERM",
         Some(2) => "ENOENT",
         Some(13) => "EACCES",

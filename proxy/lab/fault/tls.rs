@@ -70,7 +70,7 @@ pub(super) const ROWS: &[Fault] = &[
     Fault::port(
         "tls-silent",
         "Takes the handshake's first message and never answers.",
-        "tls_timeout",
+        "tls_stalled",
         &[Hang],
     )
     .needs(TLS),

@@ -5,7 +5,7 @@ use std::os::fd::IntoRawFd;
 
 use async_trait::async_trait;
 use pingora::protocols::Digest;
-use pingora::proxy::{ProxyHttp, Session, http_proxy_service};
+use pingora::proxy::{ProxyHttp, Session};
 use pingora::server::Fds;
 use pingora::server::configuration::ServerConf;
 use pingora::services::Service;
@@ -13,8 +13,9 @@ use pingora::upstreams::peer::Peer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
+use whodunit_pingora::{Attributed, Settings};
 
-use super::super::tls::TlsSettings;
+use super::super::tls::{Tls, TlsSettings};
 use super::*;
 
 fn timeouts() -> TimeoutsInForce {
@@ -24,7 +25,7 @@ fn timeouts() -> TimeoutsInForce {
 
 fn upstream(tls: Option<TlsSettings>) -> Upstream {
     let tls = tls.map(|settings| Tls::load(&settings).expect("no files"));
-    Upstream { name: "web".into(), endpoints: Vec::new(), hop: false, tls, attempts: 1 }
+    Upstream::new("web", tls, Protocol::Auto)
 }
 
 fn picked(next_hop: NextHop, name: Option<&str>) -> Picked {
@@ -39,15 +40,20 @@ fn picked(next_hop: NextHop, name: Option<&str>) -> Picked {
     }
 }
 
-fn peer(tls: Option<TlsSettings>, hop: &Picked, line: Line) -> Box<HttpPeer> {
-    dial(&upstream(tls), hop, &timeouts(), line).expect("a peer").peer
+fn peer(tls: Option<TlsSettings>, hop: &Picked, source: Source) -> Box<HttpPeer> {
+    dial(&upstream(tls), hop, &timeouts(), source).expect("a peer").peer
+}
+
+/// What needs no authorities of the system's.
+fn open() -> TlsSettings {
+    TlsSettings { verify: false, ..TlsSettings::default() }
 }
 
 #[test]
 fn every_limit_is_set() {
     let hop = picked(NextHop::Inet(([127, 0, 0, 1], 80).into()), None);
-    for (tls, connection, total) in [(None, 5, 6), (Some(TlsSettings::default()), 6, 11)] {
-        let peer = peer(tls, &hop, Line::Pooled);
+    for (tls, connection, total) in [(None, 5, 11), (Some(open()), 5, 11)] {
+        let peer = peer(tls, &hop, Source::Pooled);
         let options = &peer.options;
         let seconds = |limit: Option<Duration>| limit.expect("a limit").as_secs();
         assert_eq!(seconds(options.connection_timeout), connection);
@@ -60,32 +66,38 @@ fn every_limit_is_set() {
 
 #[test]
 fn the_server_name_is_never_empty_when_it_matters() {
-    let tls = || Some(TlsSettings::default());
+    // Verified, without asking for the system's authorities.
+    let verified = |sni: Option<&str>| Upstream {
+        verify: true,
+        sni: sni.map(Into::into),
+        ..upstream(Some(open()))
+    };
+    let named = |upstream: &Upstream, hop: &Picked| {
+        dial(upstream, hop, &timeouts(), Source::Pooled).map(|dialled| dialled.peer.sni)
+    };
     let address = NextHop::Inet(([127, 0, 0, 1], 443).into());
-    assert_eq!(peer(tls(), &picked(address.clone(), Some("a.test.")), Line::Pooled).sni, "a.test");
-    assert_eq!(peer(tls(), &picked(address.clone(), None), Line::Pooled).sni, "127.0.0.1");
-    let named = TlsSettings { sni: Some("b.test".into()), ..TlsSettings::default() };
-    assert_eq!(peer(Some(named), &picked(address, Some("a.test")), Line::Pooled).sni, "b.test");
+    let by_name = picked(address.clone(), Some("a.test."));
+    assert_eq!(named(&verified(None), &by_name).expect("a peer"), "a.test");
+    assert_eq!(named(&verified(None), &picked(address, None)).expect("a peer"), "127.0.0.1");
+    assert_eq!(named(&verified(Some("b.test")), &by_name).expect("a peer"), "b.test");
     let socket = picked(NextHop::Unix("/run/a.sock".into()), None);
-    let refused =
-        dial(&upstream(tls()), &socket, &timeouts(), Line::Pooled).err().expect("refused");
+    let refused = named(&verified(None), &socket).expect_err("refused");
     assert_eq!(refused.evidence.text(Key::Setting), Some("upstreams.web.tls.sni"));
-    let open = TlsSettings { verify: false, ..TlsSettings::default() };
-    assert!(!peer(Some(open), &socket, Line::Pooled).options.verify_cert);
+    assert_eq!(named(&upstream(Some(open())), &socket).expect("a peer"), "");
 }
 
 #[test]
 fn upgrades_share_no_connection_and_others_do() {
     let hop = picked(NextHop::Inet(([127, 0, 0, 1], 80).into()), None);
     assert_eq!(
-        peer(None, &hop, Line::Pooled).reuse_hash(),
-        peer(None, &hop, Line::Pooled).reuse_hash()
+        peer(None, &hop, Source::Pooled).reuse_hash(),
+        peer(None, &hop, Source::Pooled).reuse_hash()
     );
-    for alone in [Line::Fresh, Line::Upgrade] {
+    for alone in [Source::Fresh, Source::Upgrade] {
         assert_ne!(peer(None, &hop, alone).reuse_hash(), peer(None, &hop, alone).reuse_hash());
         assert_ne!(
             peer(None, &hop, alone).reuse_hash(),
-            peer(None, &hop, Line::Pooled).reuse_hash()
+            peer(None, &hop, Source::Pooled).reuse_hash()
         );
     }
 }
@@ -93,14 +105,14 @@ fn upgrades_share_no_connection_and_others_do() {
 /// A proxy in front of an origin that answers `101` before it was asked anything.
 struct Front {
     origin: NextHop,
-    gated: bool,
+    latched: bool,
     /// One permit for each answer that lies ready to be read.
     answered: Arc<Semaphore>,
 }
 
 #[async_trait]
 impl ProxyHttp for Front {
-    type CTX = Option<Gate>;
+    type CTX = Option<Latch>;
 
     fn new_ctx(&self) -> Self::CTX {
         None
@@ -109,19 +121,19 @@ impl ProxyHttp for Front {
     async fn upstream_peer(
         &self,
         _: &mut Session,
-        gate: &mut Self::CTX,
+        latch: &mut Self::CTX,
     ) -> pingora::Result<Box<HttpPeer>> {
         let hop = picked(self.origin.clone(), None);
         let mut dialled = dial(
             &upstream(None),
             &hop,
             &timeouts(),
-            if self.gated { Line::Upgrade } else { Line::Pooled },
+            if self.latched { Source::Upgrade } else { Source::Pooled },
         )
         .expect("a peer");
-        // Without the gate, too, each upgrade has a connection of its own.
+        // Without the latch, too, each upgrade has a connection of its own.
         dialled.peer.group_key = ALONE.fetch_add(1, Ordering::Relaxed);
-        *gate = dialled.gate;
+        *latch = dialled.latch;
         Ok(dialled.peer)
     }
 
@@ -132,14 +144,14 @@ impl ProxyHttp for Front {
         _: &HttpPeer,
         _: std::os::fd::RawFd,
         _: Option<&Digest>,
-        gate: &mut Self::CTX,
+        latch: &mut Self::CTX,
     ) -> pingora::Result<()> {
-        if let Some(gate) = gate {
-            gate.hold();
+        if let Some(latch) = latch {
+            latch.hold();
         }
         self.answered.acquire().await.expect("never closed").forget();
         // Gives the runtime an occasion to notice that there is something to read: without the
-        // gate that is what it takes to lose.
+        // latch that is what it takes to lose.
         tokio::time::sleep(Duration::from_millis(1)).await;
         Ok(())
     }
@@ -178,14 +190,15 @@ async fn read_head(stream: &mut (impl AsyncReadExt + Unpin)) -> Vec<u8> {
 async fn upgrades(
     origin_hop: NextHop,
     answered: Arc<Semaphore>,
-    gated: bool,
+    latched: bool,
     count: usize,
 ) -> usize {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.set_nonblocking(true).expect("set");
     let address: SocketAddr = listener.local_addr().expect("bound");
-    let front = Front { origin: origin_hop, gated, answered };
-    let mut service = http_proxy_service(&Arc::new(ServerConf::default()), front);
+    let front = Front { origin: origin_hop, latched, answered };
+    let attributed = Attributed::new(front, Settings::new("n"));
+    let mut service = whodunit_pingora::service("n", &Arc::new(ServerConf::default()), attributed);
     service.add_tcp(&address.to_string());
     let mut fds = Fds::new();
     fds.add(address.to_string(), listener.into_raw_fd());
@@ -211,7 +224,7 @@ async fn upgrades(
     passed
 }
 
-async fn over_tcp(gated: bool, count: usize) -> usize {
+async fn over_tcp(latched: bool, count: usize) -> usize {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let hop = NextHop::Inet(listener.local_addr().expect("bound"));
     let answered = Arc::new(Semaphore::new(0));
@@ -221,7 +234,7 @@ async fn over_tcp(gated: bool, count: usize) -> usize {
             tokio::spawn(origin(stream, count_answers.clone()));
         }
     });
-    upgrades(hop, answered, gated, count).await
+    upgrades(hop, answered, latched, count).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -230,8 +243,8 @@ async fn an_early_answer_to_an_upgrade_does_not_end_the_tunnel() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_gate_it_does() {
-    assert!(over_tcp(false, 100).await < 100, "Pingora is mended: the gate can go");
+async fn without_the_latch_it_does() {
+    assert!(over_tcp(false, 100).await < 100, "Pingora is mended: the latch can go");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,0 +1,127 @@
+//! Connecting by TCP, or to a Unix socket.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pingora::protocols::l4::socket::SocketAddr;
+use pingora::protocols::l4::stream::Stream;
+use pingora::protocols::{GetSocketDigest, SocketDigest};
+use tokio::net::{TcpSocket, UnixStream};
+use tokio::time::timeout;
+use whodunit_filters::attribution::{Failure, Fault, Phase, Side};
+
+use super::kernel::TcpInfo;
+use super::wire::{Wire, Wires};
+use crate::observe;
+
+/// Connects within `limit`.
+pub(super) async fn connect(
+    address: &SocketAddr,
+    limit: Duration,
+    wires: &Arc<Wires>,
+) -> Result<(Stream, Arc<Wire>), Failure> {
+    let (mut stream, wire) = match address {
+        SocketAddr::Inet(address) => inet(*address, limit).await?,
+        SocketAddr::Unix(address) => {
+            let path = address.as_pathname().expect("an endpoint's socket has a path");
+            unix(path, limit).await?
+        }
+    };
+    let wire = Arc::new(wire);
+    stream.tracer = Some(wires.open(wire.clone()));
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    // A new cell is empty.
+    let _ = digest.peer_addr.set(Some(address.clone()));
+    stream.set_socket_digest(digest);
+    Ok((stream, wire))
+}
+
+async fn inet(address: std::net::SocketAddr, limit: Duration) -> Result<(Stream, Wire), Failure> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let socket = socket.map_err(|error| observe::refused(&error))?;
+    let _ = socket.set_nodelay(true);
+    let fd = socket.as_raw_fd();
+    let began = Instant::now();
+    let mut connecting = pin!(socket.connect(address));
+    let stream = match timeout(limit, &mut connecting).await {
+        Ok(connected) => connected.map_err(|error| observe::refused(&error))?,
+        Err(_elapsed) => {
+            let mut failure = Failure::new(Side::Origin, Phase::Connect, Fault::TimedOut);
+            // The socket is there as long as `connecting` is.
+            if let Some(info) = TcpInfo::of(fd) {
+                info.note(&mut failure);
+            }
+            return Err(failure);
+        }
+    };
+    let late = TcpInfo::of(fd).map_or(0, |info| info.retransmits_in_all);
+    Ok((stream.into(), Wire::new(fd, false, late, began.elapsed())))
+}
+
+async fn unix(path: &Path, limit: Duration) -> Result<(Stream, Wire), Failure> {
+    let began = Instant::now();
+    let stream = match timeout(limit, UnixStream::connect(path)).await {
+        Ok(connected) => connected.map_err(|error| observe::refused(&error))?,
+        Err(_elapsed) => {
+            return Err(Failure::new(Side::Origin, Phase::Connect, Fault::TimedOut));
+        }
+    };
+    let wire = Wire::new(stream.as_raw_fd(), true, 0, began.elapsed());
+    Ok((stream.into(), wire))
+}
+
+/// What an error of the system's says of a connection that broke while it was being secured.
+pub(super) fn broken(error: &io::Error) -> Fault {
+    match error.kind() {
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Fault::Reset,
+        _ => Fault::Closed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr as Inet;
+
+    use whodunit_filters::attribution::Key;
+
+    use super::*;
+
+    fn inet(address: &str) -> SocketAddr {
+        SocketAddr::Inet(address.parse::<Inet>().expect("an address"))
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_so() {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let address = inet(&socket.local_addr().expect("bound").to_string());
+        let wires = Arc::default();
+        let failure = connect(&address, Duration::from_secs(5), &wires).await.err();
+        let failure = failure.expect("nobody listens");
+        assert_eq!((failure.phase, failure.fault), (Phase::Connect, Fault::Refused));
+        assert_eq!(failure.evidence.text(Key::Errno), Some("ECONNREFUSED"));
+    }
+
+    #[tokio::test]
+    async fn silence_is_told_with_the_kernels_counters() {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let listener = socket.listen(0).expect("a queue");
+        let address = inet(&listener.local_addr().expect("bound").to_string());
+        let wires = Arc::default();
+        let mut held = Vec::new();
+        let failure = loop {
+            match connect(&address, Duration::from_millis(300), &wires).await {
+                Ok(connected) => held.push(connected),
+                Err(failure) => break failure,
+            }
+            assert!(held.len() < 10, "the queue has no end");
+        };
+        assert_eq!((failure.phase, failure.fault), (Phase::Connect, Fault::TimedOut));
+        assert_eq!(failure.evidence.number(Key::Unacked), Some(1), "{failure:?}");
+    }
+}

@@ -1,0 +1,162 @@
+//! What is known of one connection to the origin, from its first packet until a little after its
+//! end: Pingora has closed a connection before it tells anybody that it broke.
+
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use pingora::upstreams::peer::{Tracer, Tracing};
+
+use super::kernel::TcpInfo;
+
+/// No stream was named: numbers of streams have 31 bits.
+pub(crate) const NO_STREAM: u32 = u32::MAX;
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    fd: RawFd,
+    /// Whether it leads to a socket in the file system: what is written there has arrived.
+    pub(crate) local: bool,
+    /// Times that the first packet had to be sent again until the other end answered it.
+    pub(crate) late: u32,
+    /// How long connecting took.
+    pub(crate) took: Duration,
+    /// Whether HTTP/2 is spoken.
+    pub(crate) http2: AtomicBool,
+    /// What TLS agreed on, if it is spoken.
+    pub(crate) tls: OnceLock<Secrecy>,
+    /// The first bytes that came over an HTTP/2 connection, at most 64.
+    pub(crate) opening: OnceLock<Box<[u8]>>,
+    /// The last stream that the other end will answer, once it has said so (`GOAWAY`).
+    pub(crate) last_stream: AtomicU32,
+    end: Mutex<End>,
+}
+
+/// What TLS agreed on, and what was said on the way.
+#[derive(Clone, Debug)]
+pub(crate) struct Secrecy {
+    /// The server name that was asked for, if any.
+    pub(crate) sni: Option<Box<str>>,
+    /// `TLSv1.2`, `TLSv1.3`.
+    pub(crate) version: &'static str,
+    /// Whether the other end asked for a certificate.
+    pub(crate) certificate_requested: bool,
+    /// Whether it was shown one.
+    pub(crate) certificate_shown: bool,
+}
+
+#[derive(Debug)]
+enum End {
+    Open,
+    Over(Option<TcpInfo>),
+}
+
+impl Wire {
+    pub(crate) fn new(fd: RawFd, local: bool, late: u32, took: Duration) -> Self {
+        Self {
+            fd,
+            local,
+            late,
+            took,
+            http2: AtomicBool::new(false),
+            tls: OnceLock::new(),
+            opening: OnceLock::new(),
+            last_stream: AtomicU32::new(NO_STREAM),
+            end: Mutex::new(End::Open),
+        }
+    }
+
+    /// The kernel's counters: as they are, or as they were when the connection was closed.
+    pub(crate) fn info(&self) -> Option<TcpInfo> {
+        // Held meanwhile, so that the descriptor is not closed and given to somebody else.
+        match *self.locked() {
+            End::Open => TcpInfo::of(self.fd),
+            End::Over(info) => info,
+        }
+    }
+
+    /// Whether every byte written has arrived at the other end's machine, as far as can be known.
+    pub(crate) fn all_acknowledged(&self) -> bool {
+        self.local || self.info().is_some_and(TcpInfo::all_acknowledged)
+    }
+
+    fn close(&self) {
+        *self.locked() = End::Over(TcpInfo::of(self.fd));
+    }
+
+    fn locked(&self) -> MutexGuard<'_, End> {
+        self.end.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The connections that are open, by their descriptors.
+#[derive(Debug, Default)]
+pub(crate) struct Wires([Mutex<HashMap<RawFd, Arc<Wire>>>; 16]);
+
+impl Wires {
+    /// Notes a new connection. What is returned is to be given to its stream.
+    pub(crate) fn open(self: &Arc<Self>, wire: Arc<Wire>) -> Tracer {
+        self.shard(wire.fd).insert(wire.fd, wire.clone());
+        Tracer(Box::new(Watch { wire, wires: self.clone() }))
+    }
+
+    /// The connection with this descriptor.
+    pub(crate) fn find(&self, fd: RawFd) -> Option<Arc<Wire>> {
+        self.shard(fd).get(&fd).cloned()
+    }
+
+    fn forget(&self, wire: &Arc<Wire>) {
+        self.shard(wire.fd).remove(&wire.fd);
+    }
+
+    fn shard(&self, fd: RawFd) -> MutexGuard<'_, HashMap<RawFd, Arc<Wire>>> {
+        let index = fd.unsigned_abs() as usize % self.0.len();
+        self.0[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sees the end of a connection, while its descriptor is still open.
+#[derive(Clone, Debug)]
+struct Watch {
+    wire: Arc<Wire>,
+    wires: Arc<Wires>,
+}
+
+impl Tracing for Watch {
+    fn on_connected(&self) {}
+
+    fn on_disconnected(&self) {
+        self.wires.forget(&self.wire);
+        self.wire.close();
+    }
+
+    fn boxed_clone(&self) -> Box<dyn Tracing> {
+        Box::new(self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_is_known_after_its_end_and_found_until_then() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let stream = TcpStream::connect(listener.local_addr().expect("bound")).expect("accepted");
+        let wires = Arc::new(Wires::default());
+        let fd = stream.as_raw_fd();
+        let tracer = wires.open(Arc::new(Wire::new(fd, false, 0, Duration::ZERO)));
+        let wire = wires.find(fd).expect("it is open");
+        assert!(wire.info().is_some_and(TcpInfo::all_acknowledged));
+        tracer.0.on_disconnected();
+        drop(stream);
+        assert!(wires.find(fd).is_none());
+        assert!(wire.info().is_some_and(TcpInfo::all_acknowledged), "as it was at the end");
+    }
+}

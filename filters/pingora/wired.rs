@@ -1,0 +1,82 @@
+//! What the connection to the origin itself tells of a failure.
+
+use std::sync::atomic::Ordering;
+
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side, sniff};
+
+use crate::connect::{NO_STREAM, Wire};
+use crate::context::Case;
+
+impl Case {
+    /// Adds it to a failure on the origin's side.
+    pub(crate) fn ask_the_wire(&mut self, failure: &mut Failure) {
+        if failure.side != Side::Origin {
+            return;
+        }
+        self.settle_sent();
+        let Some(wire) = self.wire.as_deref() else { return };
+        match wire.info() {
+            Some(info) => info.note(failure),
+            None if wire.local => failure.evidence.set_if_absent(Key::Acknowledged, true),
+            None => {}
+        }
+        if wire.late > 0 {
+            failure.evidence.set_if_absent(Key::SynRetransmits, u64::from(wire.late));
+        }
+        if wire.http2.load(Ordering::Relaxed) {
+            of_http2(wire, failure);
+        }
+        if failure.phase > Phase::Tls {
+            of_tls(wire, failure);
+        }
+    }
+}
+
+fn of_http2(wire: &Wire, failure: &mut Failure) {
+    let opening = wire.opening.get().map_or(&[][..], |opening| opening);
+    match failure.fault {
+        // What is no HTTP/2 ends the connection by the library's own doing.
+        Fault::Malformed | Fault::Closed | Fault::Reset if opening.starts_with(b"HTTP/1.") => {
+            let noted = Failure::new(failure.side, failure.phase, Fault::Alpn);
+            let noted = sniff::note(noted, &opening.escape_ascii().to_string());
+            failure.fault = Fault::Alpn;
+            failure.evidence.absorb(&noted.evidence);
+            failure.evidence.set_if_absent(Key::Offered, "h2c");
+            failure.evidence.set_if_absent(Key::Selected, "http/1.1");
+        }
+        Fault::Malformed if !opening.is_empty() => {
+            let noted = Failure::new(failure.side, failure.phase, failure.fault);
+            let noted = sniff::note(noted, &opening.escape_ascii().to_string());
+            failure.evidence.absorb(&noted.evidence);
+        }
+        Fault::GoAway(_) => {
+            let last = wire.last_stream.load(Ordering::Relaxed);
+            if last != NO_STREAM {
+                failure.evidence.set_if_absent(Key::LastStream, u64::from(last));
+            }
+        }
+        // The origin gave the stream no room, and the connection had some.
+        Fault::TimedOut if failure.phase == Phase::Send && wire.all_acknowledged() => {
+            failure.evidence.set_if_absent(Key::WindowClosed, true);
+        }
+        _ => {}
+    }
+}
+
+/// What was said when the connection was secured. Under TLS 1.3 an origin that wants a certificate
+/// says so only after that, and its last word may get lost.
+fn of_tls(wire: &Wire, failure: &mut Failure) {
+    let Some(tls) = wire.tls.get() else { return };
+    let lost = matches!(failure.fault, Fault::TlsAlert(_) | Fault::Closed | Fault::Reset);
+    if !lost {
+        return;
+    }
+    if tls.certificate_requested {
+        failure.evidence.set_if_absent(Key::CertificateRequested, true);
+        failure.evidence.set_if_absent(Key::CertificateShown, tls.certificate_shown);
+    }
+    if let Some(sni) = &tls.sni {
+        failure.evidence.set_if_absent(Key::Sni, sni.to_string());
+    }
+    failure.evidence.set_if_absent(Key::Versions, tls.version);
+}
