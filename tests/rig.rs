@@ -16,6 +16,7 @@ pub(crate) mod origin;
 pub(crate) mod promise;
 pub(crate) mod proxy;
 pub(crate) mod settings;
+pub(crate) mod there;
 pub(crate) mod tls;
 
 use std::io::Write;

@@ -79,21 +79,22 @@ impl Origin {
         address: SocketAddr,
         script: impl Fn(Conversation) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let accept = move || listener.accept().map(|(stream, _)| Stream::Tcp(stream));
-        let wake = move || drop(TcpStream::connect_timeout(&address, PATIENCE));
-        Self::run(address.to_string(), accept, wake, None, Arc::new(script))
+        Self::over(address, None, Arc::new(script))
     }
 
     /// An origin on IPv4 that speaks TLS, and treats each connection whose handshake came to its
     /// end as `script` says.
     pub(crate) fn tls(tls: &Tls, script: impl Fn(Conversation) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let accept = move || listener.accept().map(|(stream, _)| Stream::Tcp(stream));
-        let wake = move || drop(TcpStream::connect_timeout(&address, PATIENCE));
-        Self::run(address.to_string(), accept, wake, Some(tls.clone()), Arc::new(script))
+        Self::tls_at(([127, 0, 0, 1], 0).into(), tls, script)
+    }
+
+    /// The same at this address.
+    pub(crate) fn tls_at(
+        address: SocketAddr,
+        tls: &Tls,
+        script: impl Fn(Conversation) + Send + Sync + 'static,
+    ) -> Self {
+        Self::over(address, Some(tls.clone()), Arc::new(script))
     }
 
     /// The same at a Unix socket.
@@ -119,6 +120,14 @@ impl Origin {
     pub(crate) fn answering(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::serving(move |_| bytes.clone())
+    }
+
+    fn over(address: SocketAddr, tls: Option<Tls>, script: Arc<Script>) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let accept = move || listener.accept().map(|(stream, _)| Stream::Tcp(stream));
+        let wake = move || drop(TcpStream::connect_timeout(&address, PATIENCE));
+        Self::run(address.to_string(), accept, wake, tls, script)
     }
 
     fn run(
