@@ -170,6 +170,7 @@ fn every_cause_is_produced() {
     let produced: Vec<&str> = here
         .into_iter()
         .chain(crate::apart::PRODUCED.iter().copied())
+        .chain(crate::network::produced())
         .chain(crate::lab::produced())
         .chain(ELSEWHERE.iter().map(|(id, _)| *id))
         .collect();

@@ -7,6 +7,7 @@ mod forwarding;
 mod lab;
 mod limits;
 mod loops;
+mod network;
 mod operations;
 mod origins;
 mod readme;

@@ -3,8 +3,11 @@
 //! Every exchange that goes through [`proxy::Proxy`] is checked against what must hold for all of
 //! them (see [`promise`]); a test adds what must hold for it.
 
+pub(crate) mod certificates;
 pub(crate) mod client;
 pub(crate) mod dns;
+pub(crate) mod frames;
+pub(crate) mod h2;
 pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod metrics;
@@ -13,6 +16,8 @@ pub(crate) mod origin;
 pub(crate) mod promise;
 pub(crate) mod proxy;
 pub(crate) mod settings;
+pub(crate) mod there;
+pub(crate) mod tls;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -1,7 +1,7 @@
 //! Places that are hard to reach: ports that refuse, queues that are full, and a network of our
 //! own where packets can be lost.
 
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -22,16 +22,19 @@ pub(crate) struct Full {
     queued: Vec<TcpStream>,
 }
 
-fn bound() -> (Socket, SocketAddr) {
+/// Any port of this machine's own.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+fn bound(address: SocketAddr) -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    socket.bind(&address.into()).expect("a free port");
     let address = socket.local_addr().expect("it is bound").as_socket().expect("it is IPv4");
     (socket, address)
 }
 
 impl Refusing {
     pub(crate) fn new() -> Self {
-        let (socket, address) = bound();
+        let (socket, address) = bound(ANY);
         Self { endpoint: address.to_string(), _socket: socket }
     }
 }
@@ -39,7 +42,12 @@ impl Refusing {
 impl Full {
     /// A listener with the smallest queue there is, still empty.
     pub(crate) fn new() -> Self {
-        let (listener, address) = bound();
+        Self::at(ANY)
+    }
+
+    /// The same at this address.
+    pub(crate) fn at(address: SocketAddr) -> Self {
+        let (listener, address) = bound(address);
         listener.listen(0).expect("a bound socket can listen");
         Self { endpoint: address.to_string(), listener, queued: Vec::new() }
     }
@@ -86,10 +94,18 @@ const LAYOUT: &str = "ip link set lo up \
 /// Runs `body` in a network namespace of its own, by starting this test program over again inside
 /// one for the test called `name`. Where that is not possible, it says so and does not run it.
 pub(crate) fn apart(name: &str, body: impl FnOnce()) {
+    apart_in(LAYOUT, name, body);
+}
+
+/// The same in a network that these commands of a shell lay out.
+pub(crate) fn apart_in(layout: &str, name: &str, body: impl FnOnce()) {
     if std::env::var_os(INSIDE).is_some() {
         return body();
     }
-    let probe = Command::new("unshare").args(["-rn", "sh", "-c", LAYOUT]).output();
+    // Where packages put what lays a network out, whoever has it on their path.
+    let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
+    let probe =
+        Command::new("unshare").args(["-rn", "sh", "-c", layout]).env("PATH", &path).output();
     let why = match probe {
         Ok(output) if output.status.success() => None,
         Ok(output) => Some(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
@@ -100,10 +116,11 @@ pub(crate) fn apart(name: &str, body: impl FnOnce()) {
         return;
     }
     let program = std::env::current_exe().expect("this program has a path");
-    let inside = format!("{LAYOUT} && exec \"$0\" --exact {name} --nocapture");
+    let inside = format!("{layout} && exec \"$0\" --exact {name} --nocapture");
     let status = Command::new("unshare")
         .args(["-rn", "sh", "-c", &inside])
         .arg(program)
+        .env("PATH", path)
         .env(INSIDE, "yes")
         .status()
         .expect("it was there a moment ago");

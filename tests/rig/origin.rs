@@ -6,11 +6,12 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::thread::JoinHandle;
 
 use super::PATIENCE;
 use super::message::Request;
+use super::tls::Tls;
 pub(crate) use conversation::Conversation;
 use conversation::Stream;
 
@@ -42,7 +43,28 @@ type Script = dyn Fn(Conversation) + Send + Sync;
 impl Journal {
     /// Everything so far.
     pub(crate) fn entries(&self) -> Vec<Entry> {
-        self.0.lock().expect("no origin panicked").clone()
+        self.lock().clone()
+    }
+
+    /// Takes down a request, as far as it is known, and gives its number.
+    pub(super) fn note(&self, request: Request) -> usize {
+        let mut entries = self.lock();
+        entries.push(Entry { request, answer: Vec::new() });
+        entries.len() - 1
+    }
+
+    /// Takes down more of a request.
+    pub(super) fn asked(&self, entry: usize, request: Request) {
+        self.lock()[entry].request = request;
+    }
+
+    /// Takes down what is sent after it.
+    pub(super) fn answered(&self, entry: usize, bytes: &[u8]) {
+        self.lock()[entry].answer.extend_from_slice(bytes);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.0.lock().expect("no origin panicked")
     }
 }
 
@@ -57,11 +79,22 @@ impl Origin {
         address: SocketAddr,
         script: impl Fn(Conversation) + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind(address).expect("a free port");
-        let address = listener.local_addr().expect("it is bound");
-        let accept = move || listener.accept().map(|(stream, _)| Stream::Tcp(stream));
-        let wake = move || drop(TcpStream::connect_timeout(&address, PATIENCE));
-        Self::run(address.to_string(), accept, wake, Arc::new(script))
+        Self::over(address, None, Arc::new(script))
+    }
+
+    /// An origin on IPv4 that speaks TLS, and treats each connection whose handshake came to its
+    /// end as `script` says.
+    pub(crate) fn tls(tls: &Tls, script: impl Fn(Conversation) + Send + Sync + 'static) -> Self {
+        Self::tls_at(([127, 0, 0, 1], 0).into(), tls, script)
+    }
+
+    /// The same at this address.
+    pub(crate) fn tls_at(
+        address: SocketAddr,
+        tls: &Tls,
+        script: impl Fn(Conversation) + Send + Sync + 'static,
+    ) -> Self {
+        Self::over(address, Some(tls.clone()), Arc::new(script))
     }
 
     /// The same at a Unix socket.
@@ -70,7 +103,7 @@ impl Origin {
         let accept = move || listener.accept().map(|(stream, _)| Stream::Unix(stream));
         let socket = path.to_owned();
         let wake = move || drop(UnixStream::connect(&socket));
-        Self::run(format!("unix:{}", path.display()), accept, wake, Arc::new(script))
+        Self::run(format!("unix:{}", path.display()), accept, wake, None, Arc::new(script))
     }
 
     /// An origin that answers every request with the bytes that `answer` makes, and keeps the
@@ -89,10 +122,19 @@ impl Origin {
         Self::serving(move |_| bytes.clone())
     }
 
+    fn over(address: SocketAddr, tls: Option<Tls>, script: Arc<Script>) -> Self {
+        let listener = TcpListener::bind(address).expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let accept = move || listener.accept().map(|(stream, _)| Stream::Tcp(stream));
+        let wake = move || drop(TcpStream::connect_timeout(&address, PATIENCE));
+        Self::run(address.to_string(), accept, wake, tls, script)
+    }
+
     fn run(
         endpoint: String,
         accept: impl Fn() -> std::io::Result<Stream> + Send + 'static,
         wake: impl Fn() + Send + 'static,
+        tls: Option<Tls>,
         script: Arc<Script>,
     ) -> Self {
         let journal = Journal::default();
@@ -109,11 +151,14 @@ impl Origin {
                     }
                     stream.bound_waits();
                     connections.fetch_add(1, Ordering::SeqCst);
-                    let stream = Arc::new(stream);
-                    open.lock().expect("no origin panicked").push(Arc::downgrade(&stream));
-                    let conversation = Conversation::new(stream, journal.clone());
-                    let script = script.clone();
-                    std::thread::spawn(move || script(conversation));
+                    let (journal, script) = (journal.clone(), script.clone());
+                    let (open, tls) = (open.clone(), tls.clone());
+                    std::thread::spawn(move || {
+                        let Some(stream) = stream.greeted(tls.as_ref()) else { return };
+                        let stream = Arc::new(stream);
+                        open.lock().expect("no origin panicked").push(Arc::downgrade(&stream));
+                        script(Conversation::new(stream, journal));
+                    });
                 }
             }
         });

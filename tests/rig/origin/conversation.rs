@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
-use super::{Entry, Journal};
+use super::Journal;
 use crate::rig::PATIENCE;
 use crate::rig::message::{self, Request};
+use crate::rig::tls::{Session, Tls};
 
 /// One connection that the proxy made.
 pub(crate) struct Conversation {
@@ -23,6 +24,7 @@ pub(crate) struct Conversation {
 pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
+    Tls(Box<Session>),
 }
 
 impl Conversation {
@@ -48,9 +50,7 @@ impl Conversation {
                 return None;
             }
         };
-        let mut journal = self.journal.0.lock().expect("no origin panicked");
-        journal[self.entry.expect("the head is there")].request = request.clone();
-        drop(journal);
+        self.journal.asked(self.entry.expect("the head is there"), request.clone());
         Some(request)
     }
 
@@ -64,9 +64,7 @@ impl Conversation {
             }
         };
         self.buffer.drain(..length);
-        let mut journal = self.journal.0.lock().expect("no origin panicked");
-        self.entry = Some(journal.len());
-        journal.push(Entry { request: request.clone(), answer: Vec::new() });
+        self.entry = Some(self.journal.note(request.clone()));
         Some(request)
     }
 
@@ -115,14 +113,22 @@ impl Conversation {
     /// Sends these bytes, as far as the proxy takes them.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         if let Some(entry) = self.entry {
-            let mut journal = self.journal.0.lock().expect("no origin panicked");
-            journal[entry].answer.extend_from_slice(bytes.as_ref());
+            self.journal.answered(entry, bytes.as_ref());
         }
         self.stream.write(bytes.as_ref());
     }
 
-    /// Sends a FIN and reads until the proxy leaves as well.
-    pub(crate) fn close(mut self) {
+    /// Sends a FIN, after the goodbye of TLS where that is spoken, and reads until the proxy leaves
+    /// as well.
+    pub(crate) fn close(self) {
+        if let Stream::Tls(session) = &*self.stream {
+            session.say_goodbye();
+        }
+        self.cut();
+    }
+
+    /// The same without a goodbye: over TLS, whoever reads cannot know whether that was the end.
+    pub(crate) fn cut(mut self) {
         self.stream.shut(Shutdown::Write);
         while self.fill() {}
         self.stream.shut(Shutdown::Both);
@@ -130,9 +136,12 @@ impl Conversation {
 
     /// Sends a RST.
     pub(crate) fn reset(self) {
-        if let Stream::Tcp(stream) = &*self.stream {
-            SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
-        }
+        let socket = match &*self.stream {
+            Stream::Tcp(stream) => stream,
+            Stream::Tls(session) => session.socket(),
+            Stream::Unix(_) => return,
+        };
+        SockRef::from(socket).set_linger(Some(Duration::ZERO)).expect("a TCP socket");
     }
 
     /// Whether the proxy leaves within this time.
@@ -162,6 +171,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => (&mut &*stream).read(into),
             Self::Unix(stream) => (&mut &*stream).read(into),
+            Self::Tls(session) => session.read(into),
         }
     }
 
@@ -170,6 +180,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.set_read_timeout(Some(time)),
             Self::Unix(stream) => stream.set_read_timeout(Some(time)),
+            Self::Tls(session) => session.socket().set_read_timeout(Some(time)),
         }
         .expect("a timeout can be set");
     }
@@ -179,6 +190,7 @@ impl Stream {
         match self {
             Self::Tcp(stream) => (&mut &*stream).write_all(bytes).ok(),
             Self::Unix(stream) => (&mut &*stream).write_all(bytes).ok(),
+            Self::Tls(session) => session.write_all(bytes).ok(),
         };
     }
 
@@ -186,7 +198,16 @@ impl Stream {
         match self {
             Self::Tcp(stream) => stream.shutdown(how).ok(),
             Self::Unix(stream) => stream.shutdown(how).ok(),
+            Self::Tls(session) => session.socket().shutdown(how).ok(),
         };
+    }
+
+    /// The same once TLS is spoken on it, if it is to be; `None` when that failed.
+    pub(super) fn greeted(self, tls: Option<&Tls>) -> Option<Self> {
+        match (self, tls) {
+            (Self::Tcp(socket), Some(tls)) => tls.greet(socket).map(Box::new).map(Self::Tls),
+            (stream, _) => Some(stream),
+        }
     }
 
     pub(super) fn bound_waits(&self) {
@@ -200,6 +221,8 @@ impl Stream {
                 stream.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
                 stream.set_write_timeout(Some(PATIENCE)).expect("a timeout can be set");
             }
+            // Before there is a session there is a socket.
+            Self::Tls(_) => {}
         }
     }
 }
