@@ -14,3 +14,4 @@ mod reload;
 mod retries;
 mod rig;
 mod uploads;
+mod witnesses;

@@ -144,6 +144,27 @@ tokens! {
         SendWindow = "send_window",
         /// Bytes acknowledged (`tcpi_bytes_acked`).
         BytesAcked = "bytes_acked",
+        /// Whether the other requests of the last minutes failed as well: `all`, `some`, `first`.
+        /// Like all that follows, about the endpoint; about the upstream where there was none yet.
+        Scope = "scope",
+        /// How many requests failed in the last minutes, this one included.
+        FailedLately = "failed_lately",
+        /// How many went well in the same time.
+        AnsweredLately = "answered_lately",
+        /// How many have failed since the last one that went well, this one included.
+        FailedInARow = "failed_in_a_row",
+        /// When those began to fail (RFC 3339, UTC).
+        Since = "since",
+        /// What the failures of the last minutes have in common and no good request shares.
+        Pattern = "pattern",
+        /// Endpoints of the same upstream at which every request fails.
+        EndpointsFailing = "endpoints_failing",
+        /// Endpoints of the same upstream at which the last request went well.
+        EndpointsAnswering = "endpoints_answering",
+        /// How many endpoints the upstream has.
+        EndpointsTotal = "endpoints_total",
+        /// The time after which the endpoint gave requests up, this time and right before.
+        UsualWaitMs = "usual_wait_ms",
     }
 }
 
@@ -176,7 +197,8 @@ impl Key {
             | Self::AnswerAgeMs
             | Self::LastSuccessMs
             | Self::IdleMs
-            | Self::OriginIdleMs => Unit::Millis,
+            | Self::OriginIdleMs
+            | Self::UsualWaitMs => Unit::Millis,
             _ => Unit::Plain,
         }
     }

@@ -4,7 +4,6 @@
 use std::time::Instant;
 
 use whodunit_filters::Set;
-use whodunit_filters::attribution::cause::send::KEEPALIVE_RACE;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_filters::units::Span;
@@ -12,25 +11,20 @@ use whodunit_filters::units::Span;
 use crate::context::Case;
 
 impl Case {
-    /// What a failed attempt says of its endpoint, for the requests that go there next.
-    pub(crate) fn judge_endpoint(&self) {
-        let (Some(lane), Some(attempt)) = (&self.lane, self.exchange.last_attempt()) else {
-            return;
-        };
-        let Some(verdict) = self.exchange.verdict_on(attempt) else { return };
-        lane.neighbour().failed(Instant::now(), verdict);
-        if verdict == &KEEPALIVE_RACE
-            && let Some(connection) = attempt.connection
-        {
-            lane.closed_after(connection.idle);
-        }
-    }
-
     /// Adds them to a failure.
     pub(crate) fn add_circumstances(&mut self, failure: &mut Failure) {
         self.stop_the_clock(failure.phase);
         if let Some(age) = self.answer_age.filter(|_| failure.phase == Phase::Connect) {
             failure.evidence.set_if_absent(Key::AnswerAgeMs, age);
+        }
+        if let (Side::Origin, Phase::Send | Phase::Wait, Fault::TimedOut) =
+            (failure.side, failure.phase, failure.fault)
+            && let Some(lane) = &self.lane
+        {
+            let smaller = lane.neighbour().smaller_answered(Instant::now(), self.size());
+            if smaller > 0 {
+                failure.evidence.set_if_absent(Key::SmallerAnswered, smaller);
+            }
         }
         match (failure.side, failure.phase, failure.fault) {
             (Side::Origin, Phase::Send | Phase::Wait, Fault::Closed | Fault::Reset) => {
@@ -101,10 +95,7 @@ impl Case {
             return;
         };
         let neighbour = lane.neighbour();
-        let meanwhile = neighbour.accepted_since(attempt.started);
-        if meanwhile > 0 {
-            failure.evidence.set(Key::AcceptedMeanwhile, meanwhile);
-        }
+        failure.evidence.set(Key::AcceptedMeanwhile, neighbour.accepted_since(attempt.started));
         if let Some(at) = neighbour.last_accepted() {
             failure.evidence.set(Key::LastSuccessMs, at.elapsed());
         }
@@ -141,10 +132,28 @@ mod tests {
         assert_eq!(told(Duration::from_secs(2)), None);
     }
 
+    /// What is said of silence after a request of this size, when others of 300 bytes were answered.
+    fn silence(size: u64) -> Option<u64> {
+        let mut case = Case::new(Arc::new(Settings::new("n")), Books::default());
+        case.begin_attempt(Attempt::begin(NextHop::Inet(([192, 0, 2, 1], 80).into())));
+        let lane = case.lane.as_ref().expect("it began");
+        (0..7).for_each(|_| lane.answered(Duration::ZERO, 300));
+        case.uploaded = size;
+        case.fail(Failure::new(Side::Origin, Phase::Wait, Fault::TimedOut));
+        let failure = case.exchange.last_attempt().and_then(|a| a.failure.as_deref());
+        failure.expect("it failed").evidence.number(Key::SmallerAnswered)
+    }
+
+    #[test]
+    fn smaller_requests_that_were_answered_are_held_against_silence() {
+        assert_eq!(silence(9_000), Some(7));
+        assert_eq!(silence(300), None, "they were no smaller");
+    }
+
     #[test]
     fn a_short_idleness_teaches_nothing() {
         let case = Case::new(Arc::new(Settings::new("n")), Books::default());
-        let lane = Lane::new(&case.books.ledger, &NextHop::Inet(([192, 0, 2, 1], 80).into()));
+        let lane = Lane::new(&case.books.ledger, &NextHop::Inet(([192, 0, 2, 1], 80).into()), None);
         (0..9).for_each(|_| lane.closed_after(Duration::from_millis(20)));
         assert_eq!(lane.neighbour().idle_timeout(), None);
     }
