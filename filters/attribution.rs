@@ -4,6 +4,7 @@
 //! rows of [`cause`]; what renders a verdict decides nothing.
 
 mod alert;
+mod around;
 pub mod cause;
 pub mod diagnosis;
 pub mod disclosure;
@@ -31,7 +32,7 @@ pub use cause::{Cause, Row};
 pub use diagnosis::Diagnosis;
 pub use disclosure::Disclosure;
 pub use evidence::{
-    Certainty, CertificateFault, Evidence, Failure, Fault, Party, Phase, Sent, Side, Value,
+    Certainty, CertificateFault, Evidence, Failure, Fault, Party, Phase, Scope, Sent, Side, Value,
 };
 pub use exchange::{Attempt, Connection, Exchange, NextHop, RequestFacts};
 pub use id::RequestId;

@@ -84,6 +84,7 @@ impl ProxyHttp for Gateway {
         let note = session.note();
         note.route = Some(destination.route.clone());
         note.upstream = Some(destination.pool.upstream.name.clone());
+        note.endpoints = Some(destination.pool.upstream.endpoints_in_use());
         note.trusted_hop = destination.pool.upstream.hop;
         note.limits = Some(destination.limits.clone());
         note.timeouts = Some(destination.timeouts.clone());

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use whodunit_conf::{Checked, Problems};
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Ledger, Record, Side};
-use whodunit_pingora::{Attributed, Books, Live};
+use whodunit_pingora::{Advice, Attributed, Books, Live};
 
 use crate::admin::{Admin, AdminSettings};
 use crate::gateway::Gateway;
@@ -201,6 +201,10 @@ struct Lines(Sink);
 impl whodunit_pingora::Sink for Lines {
     fn write(&self, record: &Arc<Record>) {
         self.0.write(record.line());
+    }
+
+    fn advise(&self, advice: &Advice) {
+        notice::say(&advice.to_string());
     }
 }
 

@@ -143,7 +143,6 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("upstream_limit_reached", "upstreams have no limit of connections yet"),
     ("address_prohibited", "no addresses are denied yet"),
     ("no_healthy_upstream", "there are no health checks yet"),
-    ("tls_timeout", "no packet is lost yet while TLS is set up"),
     ("tls_certificate_expired", "no origin of the tests has a certificate yet"),
     ("tls_certificate_not_yet_valid", "no origin of the tests has a certificate yet"),
     ("tls_certificate_wrong_name", "no origin of the tests has a certificate yet"),
@@ -156,8 +155,6 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("h2_goaway", "upstreams do not speak HTTP/2 yet"),
     ("dns_stale_address", "a name is not asked for again when a connection fails"),
     ("connect_reset", "only now and then, when the RST is faster than the first look: the lab"),
-    ("request_black_hole", "needs the kernel's counters, which are not read yet"),
-    ("request_unacknowledged", "needs the kernel's counters, which are not read yet"),
     ("origin_early_response", "an answer before the end of the request is taken for a good one"),
     ("response_bad_content_coding", "nothing is decoded yet"),
 ];

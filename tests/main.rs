@@ -15,3 +15,4 @@ mod reload;
 mod retries;
 mod rig;
 mod uploads;
+mod witnesses;

@@ -39,18 +39,10 @@ use each;
 /// The faults that the proxy does not tell as CAUSES has them, each with the reason. One that it
 /// learns to tell fails its test until it is taken off.
 const UNTOLD: &[(&str, &str)] = &[
-    ("everything_lost_after_the_handshake", COUNTERS),
-    ("everything_lost_on_a_reused_connection", COUNTERS),
-    ("acknowledgements_lost", COUNTERS),
-    ("large_requests_lost", COUNTERS),
-    ("large_requests_lost_on_connections_of_their_own", COUNTERS),
-    ("larger_requests_lost", COUNTERS),
     ("reset_before_the_answer", "nothing is known of whether the request was acknowledged"),
     ("protocol_unreachable", "ENOPROTOOPT is foreseen nowhere"),
     ("route_discards", "EINVAL, which a blackhole route gives, is foreseen nowhere"),
 ];
-
-const COUNTERS: &str = "needs the kernel's counters, which are not read yet";
 
 /// The causes that are produced here.
 pub(crate) fn produced() -> impl Iterator<Item = &'static str> {

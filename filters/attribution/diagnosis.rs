@@ -1,7 +1,8 @@
 //! The verdict: the only place that blames.
 
+use super::around;
 use super::cause::{Again, Cause, Status, answer, proxy};
-use super::evidence::{Certainty, Evidence, Fault, Party, Phase, Sent};
+use super::evidence::{Certainty, Evidence, Fault, Party, Phase, Scope, Sent};
 use super::exchange::Exchange;
 use super::key::Key;
 pub use super::scene::Scene;
@@ -22,13 +23,15 @@ pub struct Diagnosis {
     pub certainty: Certainty,
     /// What evidence would have made it sure.
     pub missing: Vec<Key>,
+    /// Whether other requests fail as well; `None` where that is not known, or matters nothing.
+    pub scope: Option<Scope>,
     /// How far the request got.
     pub sent: Sent,
     /// Whether the client may well send the request again: it helps, and does no harm.
     pub retryable: bool,
     /// On what evidence.
     pub evidence: Evidence,
-    /// What happened, in one sentence.
+    /// What happened, in one sentence, and in further ones what other requests met with.
     pub says: String,
     /// What to do about it.
     pub remedy: String,
@@ -90,6 +93,11 @@ impl Diagnosis {
         let refused = exchange.attempts_made() == 1 && scene.fault() == Some(Fault::StreamReset(7));
         let harmless = exchange.harmless_to_repeat() || refused;
         let words = wording::Words::new(exchange, scene.attempt, &evidence);
+        let mut says = words.fill(cause.says);
+        for sentence in around::sentences(exchange, scene.attempt.is_some(), &evidence) {
+            says.push(' ');
+            says.push_str(&sentence);
+        }
         Self {
             cause,
             party: cause.party,
@@ -97,9 +105,10 @@ impl Diagnosis {
             attempt,
             certainty,
             missing,
+            scope: evidence.text(Key::Scope).and_then(|word| word.parse().ok()),
             sent: exchange.sent(),
             retryable: harmless && cause.again != Again::Never,
-            says: words.fill(cause.says),
+            says,
             remedy: words.fill(cause.remedy),
             details: words.fill_for_the_wire(cause.details),
             evidence,

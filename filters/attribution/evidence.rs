@@ -76,6 +76,18 @@ tokens! {
 }
 
 tokens! {
+    /// Which requests fail beside one that did, as far as the last minutes tell.
+    pub enum Scope {
+        /// All of them, for some time: more likely something that was set up or broke for good.
+        All = "all",
+        /// Some of them: more likely too little room, or a loss on the way.
+        Some = "some",
+        /// No other one so far.
+        First = "first",
+    }
+}
+
+tokens! {
     /// Which of this proxy's two sides a failure was seen on.
     pub enum Side {
         /// Towards the client.

@@ -47,6 +47,9 @@ pub struct Exchange {
     /// [`Key::InnerNode`]: super::key::Key::InnerNode
     /// [`Key::InnerCause`]: super::key::Key::InnerCause
     pub inner: Evidence,
+    /// What other requests to the same endpoint met with lately, for an answer that is passed on;
+    /// for a failure it stands among the failure's own evidence.
+    pub beside: Evidence,
     attempts: Attempts,
     failure: Option<Box<Failure>>,
 }
@@ -202,6 +205,7 @@ impl Exchange {
             generated: false,
             received: None,
             inner: Evidence::new(),
+            beside: Evidence::new(),
             attempts: Attempts::default(),
             failure: None,
         }
@@ -256,11 +260,32 @@ impl Exchange {
         self.failure.as_deref_mut()
     }
 
+    /// The failures of all attempts, to add evidence to.
+    pub fn attempts_failed_mut(&mut self) -> impl Iterator<Item = &mut Failure> {
+        let attempts = self.attempts.first.iter_mut().chain(&mut self.attempts.more);
+        attempts.filter_map(|attempt| attempt.failure.as_deref_mut())
+    }
+
+    /// The verdict on what ended the exchange outside any attempt; `None` if nothing did.
+    #[must_use]
+    pub fn verdict_beyond(&self) -> Option<Cause> {
+        let failure = Some(self.failure()?);
+        Some(Scene { exchange: self, failure, attempt: self.last_attempt() }.verdict())
+    }
+
     /// The verdict on one attempt by itself; `None` if it did not fail.
     #[must_use]
     pub fn verdict_on(&self, attempt: &Attempt) -> Option<Cause> {
         let failure = Some(attempt.failure.as_deref()?);
         Some(Scene { exchange: self, failure, attempt: Some(attempt) }.verdict())
+    }
+
+    /// The verdict on an answer of the origin's that tells of an error itself; `None` if it does
+    /// not.
+    #[must_use]
+    pub fn verdict_on_answer(&self) -> Option<Cause> {
+        self.upstream_status.filter(|status| *status >= 500)?;
+        Some(Scene { exchange: self, failure: None, attempt: self.last_attempt() }.verdict())
     }
 
     /// Whether the attempt under way, or the last one, has failed.

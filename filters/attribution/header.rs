@@ -236,6 +236,9 @@ pub fn member(
     if full {
         member.token("phase", diagnosis.phase.as_str());
         member.token("certainty", diagnosis.certainty.as_str());
+        if let Some(scope) = diagnosis.scope {
+            member.token("scope", scope.as_str());
+        }
         member.token("sent", diagnosis.sent.as_str());
         if exchange.attempts_made() > 1 {
             member.integer("attempts", exchange.attempts_made() as u64);

@@ -164,8 +164,34 @@ tokens! {
         Pmtu = "pmtu",
         /// Bytes in a full segment (`tcpi_snd_mss`).
         Segment = "segment",
+        /// Segments that came before an earlier one did (`tcpi_rcv_ooopack`).
+        OutOfOrder = "out_of_order",
+        /// Whether packets were seen to be lost: ours were sent again and again without being
+        /// confirmed, or some of the other end's came while one before them never did.
+        PacketsLost = "packets_lost",
         /// Whether the other end confirmed every byte that was sent to it.
         Acknowledged = "acknowledged",
+        /// Whether the other requests of the last minutes failed as well: `all`, `some`, `first`.
+        /// Like all that follows, about the endpoint; about the upstream where there was none yet.
+        Scope = "scope",
+        /// How many requests failed in the last minutes, this one included.
+        FailedLately = "failed_lately",
+        /// How many went well in the same time.
+        AnsweredLately = "answered_lately",
+        /// How many have failed since the last one that went well, this one included.
+        FailedInARow = "failed_in_a_row",
+        /// When those began to fail (RFC 3339, UTC).
+        Since = "since",
+        /// What the failures of the last minutes have in common and no good request shares.
+        Pattern = "pattern",
+        /// Endpoints of the same upstream at which every request fails.
+        EndpointsFailing = "endpoints_failing",
+        /// Endpoints of the same upstream at which the last request went well.
+        EndpointsAnswering = "endpoints_answering",
+        /// How many endpoints the upstream has.
+        EndpointsTotal = "endpoints_total",
+        /// The time after which the endpoint gave requests up, this time and right before.
+        UsualWaitMs = "usual_wait_ms",
     }
 }
 
@@ -201,7 +227,8 @@ impl Key {
             | Self::AnswerAgeMs
             | Self::LastSuccessMs
             | Self::IdleMs
-            | Self::OriginIdleMs => Unit::Millis,
+            | Self::OriginIdleMs
+            | Self::UsualWaitMs => Unit::Millis,
             _ => Unit::Plain,
         }
     }
@@ -216,6 +243,7 @@ impl Key {
                 Self::AcceptedMeanwhile
                     | Self::SilentLately
                     | Self::SmallerAnswered
+                    | Self::OutOfOrder
                     | Self::Retransmits
                     | Self::Unacked
             ),
@@ -225,6 +253,7 @@ impl Key {
                     Self::AddressGone
                         | Self::CertificateRequested
                         | Self::Acknowledged
+                        | Self::PacketsLost
                         | Self::WindowClosed
                 )
             }
@@ -263,6 +292,7 @@ impl Key {
                     | Self::Open
                     | Self::Retransmits
                     | Self::Unacked
+                    | Self::OutOfOrder
             )
     }
 }

@@ -1,15 +1,21 @@
 //! What is remembered beyond one request: counters, the recent errors, what is known of each
 //! endpoint. Everything is bounded, and locks are held for a few instructions only.
 
+mod minutes;
+mod neighbour;
 mod neighbours;
 mod recent;
+mod slot;
 mod traffic;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
-pub use neighbours::{InFlight, Neighbour};
+pub use minutes::{Account, ENOUGH, IN_A_ROW, LATELY, Manner, Minutes, ODDS, SMALL};
+pub use neighbour::{InFlight, Neighbour, advised_idle};
+pub use neighbours::{Endpoints, Known};
 pub use recent::Query;
 pub use traffic::{Histogram, PHASES, Requests, STATUS_CLASSES, Upstream};
 
@@ -33,7 +39,7 @@ pub struct Bounds {
     pub records: usize,
     /// Bytes of recent errors. Default: 16 MiB.
     pub bytes: usize,
-    /// Endpoints; the one not used for longest goes first. Default: 1,024.
+    /// Endpoints, at most 5 KiB each; the one not used for longest goes first. Default: 1,024.
     pub neighbours: usize,
 }
 
@@ -135,15 +141,22 @@ impl Ledger {
         self.recent.find(query)
     }
 
-    /// What is known of an endpoint. A caller may hold on to it.
+    /// What is known of an endpoint; it counts from now on as one of this upstream's, if one is
+    /// named. A caller may hold on to it.
     #[must_use]
-    pub fn neighbour(&self, next_hop: &NextHop) -> Arc<Neighbour> {
-        self.neighbours.of(next_hop)
+    pub fn neighbour(&self, next_hop: &NextHop, upstream: Option<&Arc<str>>) -> Arc<Neighbour> {
+        self.neighbours.of(next_hop, upstream)
+    }
+
+    /// How the endpoints of an upstream fare, as far as requests went to them.
+    #[must_use]
+    pub fn endpoints(&self, upstream: &str) -> Endpoints {
+        self.neighbours.endpoints(upstream, Instant::now())
     }
 
     /// What is known of each endpoint, in no order.
     #[must_use]
-    pub fn neighbours(&self) -> Vec<(NextHop, Arc<Neighbour>)> {
+    pub fn neighbours(&self) -> Vec<Known> {
         self.neighbours.all()
     }
 

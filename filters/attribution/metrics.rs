@@ -30,6 +30,7 @@ pub fn render(ledger: &Ledger, build: &[(&str, &str)]) -> String {
             );
         }
     }
+    idle(&mut page, ledger);
     page.head("whodunit_log_dropped_total", "counter", "Log lines dropped for want of room.");
     page.line("whodunit_log_dropped_total", &[], &ledger.lines_dropped().to_string());
     page.head("whodunit_config_reloads_total", "counter", "Reloads of the configuration.");
@@ -43,6 +44,18 @@ pub fn render(ledger: &Ledger, build: &[(&str, &str)]) -> String {
     page.head("whodunit_build_info", "gauge", "This build; the value is always 1.");
     page.line("whodunit_build_info", build, "1");
     page.0
+}
+
+/// Endpoints whose idle timeout is known; there is nothing to say of the others.
+fn idle(page: &mut Page, ledger: &Ledger) {
+    const NAME: &str = "whodunit_upstream_idle_timeout_seconds";
+    page.head(NAME, "gauge", "Idle timeout of an endpoint, learned from connections it closed.");
+    for known in ledger.neighbours() {
+        if let Some(timeout) = known.neighbour.idle_timeout() {
+            let micros = u64::try_from(timeout.as_micros()).unwrap_or(u64::MAX);
+            page.line(NAME, &[("endpoint", &known.next_hop.to_string())], &seconds(micros));
+        }
+    }
 }
 
 fn requests(page: &mut Page, ledger: &Ledger) {
@@ -154,7 +167,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::attribution::exchange::Times;
+    use crate::attribution::exchange::{NextHop, Times};
     use crate::attribution::ledger::Bounds;
 
     #[test]
@@ -177,6 +190,9 @@ mod tests {
         upstream.timed(&Times { wait, ..Times::default() });
         ledger.requests("0.0.0.0:8080", "web").count(204);
         ledger.connections(Side::Origin, Use::Active, 3);
+        let hop = NextHop::Inet(([192, 0, 2, 1], 80).into());
+        let neighbour = ledger.neighbour(&hop, None);
+        (0..3).for_each(|_| neighbour.closed_after(Duration::from_millis(5_003)));
         ledger.drop_lines(2);
         ledger.reload(true);
         let page = render(&ledger, &[("version", "0.1.0")]);
@@ -193,6 +209,7 @@ mod tests {
             &format!(r#"whodunit_phase_seconds_sum{{phase="wait",{name}}} 1.2505"#),
             &format!(r#"whodunit_phase_seconds_count{{phase="wait",{name}}} 1"#),
             r#"whodunit_connections{side="upstream",state="active"} 3"#,
+            r#"whodunit_upstream_idle_timeout_seconds{endpoint="192.0.2.1:80"} 5.003"#,
             "whodunit_log_dropped_total 2",
             r#"whodunit_config_reloads_total{result="success"} 1"#,
             r#"whodunit_build_info{version="0.1.0"} 1"#,

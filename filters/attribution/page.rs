@@ -19,14 +19,15 @@ pub use grpc::Grpc;
 use super::cause::Again;
 use super::diagnosis::Diagnosis;
 use super::disclosure::Disclosure;
-use super::evidence::{Certainty, Party, Phase};
+use super::evidence::{Certainty, Party, Phase, Scope};
 use super::exchange::Exchange;
 use super::header;
 use super::record::{tidied, timestamp};
 use prose::inert;
 
-/// The most characters of one text.
+/// The most characters of one text; of what happened, with what other requests met with.
 const MAX_TEXT: usize = 280;
+const MAX_SAYS: usize = 640;
 
 /// A body and its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,7 +86,7 @@ impl<'a> Told<'a> {
             Disclosure::Full => Self {
                 diagnosis,
                 id,
-                what: tidy(&diagnosis.says),
+                what: tidied(&diagnosis.says, MAX_SAYS),
                 todo: tidy(&diagnosis.remedy),
                 full: Some(Full {
                     node: String::new(),
@@ -173,6 +174,7 @@ impl<'a> Told<'a> {
             party: diagnosis.party,
             phase: full.map(|_| diagnosis.phase),
             certainty: full.map(|_| diagnosis.certainty),
+            scope: full.and(diagnosis.scope),
             next_hop: full.and_then(|full| full.next_hop.as_deref()),
             node: full.map(|full| full.node.as_str()),
             reference: self.id,
@@ -207,6 +209,8 @@ struct Problem<'a> {
     phase: Option<Phase>,
     #[serde(skip_serializing_if = "Option::is_none")]
     certainty: Option<Certainty>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<Scope>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_hop: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 use super::diagnosis::Diagnosis;
-use super::evidence::{Certainty, Evidence, Party, Phase, Sent, Value};
+use super::evidence::{Certainty, Evidence, Party, Phase, Scope, Sent, Value};
 use super::exchange::{Attempt, Exchange, RequestFacts};
 use super::header::{self, Member};
 use super::key::Key;
@@ -49,6 +49,8 @@ pub struct Record {
     pub party: Option<Party>,
     pub phase: Option<Phase>,
     pub certainty: Option<Certainty>,
+    /// Whether the other requests of the last minutes failed as well.
+    pub scope: Option<Scope>,
     /// The RFC 9209 error type; `null` for an answer that was passed on.
     pub error: Option<ErrorType>,
     pub sent: Sent,
@@ -170,6 +172,7 @@ impl Record {
             party: diagnosis.map(|d| d.party),
             phase: diagnosis.map(|d| d.phase),
             certainty: diagnosis.map(|d| d.certainty),
+            scope: diagnosis.and_then(|d| d.scope),
             error: diagnosis.and_then(|d| d.cause.error),
             sent: exchange.sent(),
             retryable: diagnosis.is_some_and(|d| d.retryable),
@@ -268,7 +271,8 @@ impl Try {
 }
 
 /// RFC 3339, UTC, milliseconds.
-pub(super) fn timestamp(at: SystemTime) -> String {
+#[must_use]
+pub fn timestamp(at: SystemTime) -> String {
     let at = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
     format!("{at:.3}")
 }

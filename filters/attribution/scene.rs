@@ -119,6 +119,7 @@ impl Scene<'_> {
             told_by(failure, &mut evidence);
         } else {
             evidence.absorb(&self.exchange.inner);
+            evidence.absorb(&self.exchange.beside);
         }
         if let Some(connection) = self.attempt.and_then(|a| a.connection).filter(|c| c.reused) {
             evidence.set_if_absent(Key::IdleMs, connection.idle);

@@ -1,37 +1,35 @@
 //! What only the exchange knows of a failure: the limit that ran out, how much had come, what the
 //! neighbours did meanwhile.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use whodunit_filters::Set;
-use whodunit_filters::attribution::cause::send::KEEPALIVE_RACE;
+use whodunit_filters::attribution::cause::path::CONNECT_TIMEOUT;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_filters::units::Span;
 
 use crate::context::Case;
 
-impl Case {
-    /// What a failed attempt says of its endpoint, for the requests that go there next.
-    pub(crate) fn judge_endpoint(&self) {
-        let (Some(lane), Some(attempt)) = (&self.lane, self.exchange.last_attempt()) else {
-            return;
-        };
-        let Some(verdict) = self.exchange.verdict_on(attempt) else { return };
-        lane.neighbour().failed(Instant::now(), verdict);
-        if verdict == &KEEPALIVE_RACE
-            && let Some(connection) = attempt.connection
-        {
-            lane.closed_after(connection.idle);
-        }
-    }
+/// For so long what went well says something of a connection that does not.
+const LATELY: Duration = Duration::from_mins(1);
 
+impl Case {
     /// Adds them to a failure.
     pub(crate) fn add_circumstances(&mut self, failure: &mut Failure) {
         self.stop_the_clock(failure.phase);
         self.ask_the_wire(failure);
         if let Some(age) = self.answer_age.filter(|_| failure.phase == Phase::Connect) {
             failure.evidence.set_if_absent(Key::AnswerAgeMs, age);
+        }
+        if let (Side::Origin, Phase::Send | Phase::Wait, Fault::TimedOut) =
+            (failure.side, failure.phase, failure.fault)
+            && let Some(lane) = &self.lane
+        {
+            let smaller = lane.neighbour().smaller_answered(Instant::now(), self.size());
+            if smaller > 0 {
+                failure.evidence.set_if_absent(Key::SmallerAnswered, smaller);
+            }
         }
         match (failure.side, failure.phase, failure.fault) {
             (Side::Origin, Phase::Send | Phase::Wait, Fault::Closed | Fault::Reset) => {
@@ -47,7 +45,13 @@ impl Case {
                 self.limit(failure, |timeouts| &timeouts.connect);
                 self.ask_the_neighbours(failure);
             }
-            (Side::Origin, Phase::Tls, Fault::TimedOut) => self.limit(failure, |t| &t.tls),
+            (Side::Origin, Phase::Tls, Fault::TimedOut) => {
+                self.limit(failure, |t| &t.tls);
+                let success = self.lane.as_ref().and_then(|lane| lane.neighbour().last_success());
+                if let Some(at) = success.filter(|at| at.elapsed() <= LATELY) {
+                    failure.evidence.set_if_absent(Key::LastSuccessMs, at.elapsed());
+                }
+            }
             (Side::Origin, Phase::Send, Fault::TimedOut) => self.limit(failure, |t| &t.write),
             (Side::Origin, _, Fault::TimedOut | Fault::Stalled) => {
                 self.limit(failure, |t| &t.read);
@@ -102,13 +106,16 @@ impl Case {
             return;
         };
         let neighbour = lane.neighbour();
-        let meanwhile = neighbour.accepted_since(attempt.started);
-        if meanwhile > 0 {
-            failure.evidence.set(Key::AcceptedMeanwhile, meanwhile);
-        }
-        if let Some(at) = neighbour.last_accepted() {
+        failure.evidence.set(Key::AcceptedMeanwhile, neighbour.accepted_since(attempt.started));
+        let accepted = neighbour.last_accepted();
+        if let Some(at) = accepted {
             failure.evidence.set(Key::LastSuccessMs, at.elapsed());
         }
+        let failures = neighbour.last_failures();
+        let silent = failures.first().is_some_and(|(_, cause)| *cause == &CONNECT_TIMEOUT)
+            && accepted.is_none_or(|at| at.elapsed() > LATELY);
+        let others = neighbour.minutes().in_a_row(Instant::now());
+        failure.evidence.set(Key::SilentLately, if silent { others } else { 0 });
     }
 }
 
@@ -142,10 +149,28 @@ mod tests {
         assert_eq!(told(Duration::from_secs(2)), None);
     }
 
+    /// What is said of silence after a request of this size, when others of 300 bytes were answered.
+    fn silence(size: u64) -> Option<u64> {
+        let mut case = Case::new(Arc::new(Settings::new("n")), Books::default());
+        case.begin_attempt(Attempt::begin(NextHop::Inet(([192, 0, 2, 1], 80).into())));
+        let lane = case.lane.as_ref().expect("it began");
+        (0..7).for_each(|_| lane.answered(Duration::ZERO, 300));
+        case.uploaded = size;
+        case.fail(Failure::new(Side::Origin, Phase::Wait, Fault::TimedOut));
+        let failure = case.exchange.last_attempt().and_then(|a| a.failure.as_deref());
+        failure.expect("it failed").evidence.number(Key::SmallerAnswered)
+    }
+
+    #[test]
+    fn smaller_requests_that_were_answered_are_held_against_silence() {
+        assert_eq!(silence(9_000), Some(7));
+        assert_eq!(silence(300), None, "they were no smaller");
+    }
+
     #[test]
     fn a_short_idleness_teaches_nothing() {
         let case = Case::new(Arc::new(Settings::new("n")), Books::default());
-        let lane = Lane::new(&case.books.ledger, &NextHop::Inet(([192, 0, 2, 1], 80).into()));
+        let lane = Lane::new(&case.books.ledger, &NextHop::Inet(([192, 0, 2, 1], 80).into()), None);
         (0..9).for_each(|_| lane.closed_after(Duration::from_millis(20)));
         assert_eq!(lane.neighbour().idle_timeout(), None);
     }

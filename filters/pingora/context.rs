@@ -52,6 +52,10 @@ pub(crate) struct Case {
     pub(crate) verdict: Option<Box<Diagnosis>>,
     /// The attempt under way.
     pub(crate) lane: Option<Lane>,
+    /// How many endpoints the upstream has, if the service told.
+    pub(crate) endpoints: Option<usize>,
+    /// The failure was noted at the upstream as a whole.
+    pub(crate) noted_upstream: bool,
     /// The age of the name server's answer that was used.
     pub(crate) answer_age: Option<Duration>,
     /// The service was asked for an endpoint: from here on Pingora closes the client's connection
@@ -96,6 +100,8 @@ impl Case {
             chosen: None,
             verdict: None,
             lane: None,
+            endpoints: None,
+            noted_upstream: false,
             answer_age: None,
             selecting: false,
             request_sent: false,
@@ -135,7 +141,8 @@ impl Case {
     pub(crate) fn count(&self, listener: &SocketAddr, status: u16) {
         let ledger = &self.books.ledger;
         if let Some(upstream) = &self.exchange.upstream {
-            self.books.counters.timed(ledger, upstream, &self.exchange.times);
+            let ended = self.ended();
+            self.books.counters.timed(ledger, upstream, &self.exchange.times, ended);
         }
         let route = self.exchange.route.as_ref();
         let name = || self.settings.listeners.name(listener);
@@ -151,7 +158,9 @@ impl Case {
 
     /// Another attempt begins: nothing of it was sent, nothing came.
     pub(crate) fn begin_attempt(&mut self, attempt: Attempt) {
-        self.lane = Some(Lane::new(&self.books.ledger, &attempt.next_hop));
+        let upstream = self.exchange.upstream.as_ref();
+        self.lane = Some(Lane::new(&self.books.ledger, &attempt.next_hop, upstream));
+        self.compare_idle();
         self.exchange.attempt(attempt);
         self.exchange.upstream_status = None;
         self.request_sent = false;
@@ -198,9 +207,8 @@ impl Case {
         let now = Instant::now();
         self.answered_at = Some(now);
         self.exchange.upstream_status = Some(status);
-        let connection = self.exchange.last_attempt().and_then(|attempt| attempt.connection);
         if let Some(lane) = &self.lane {
-            lane.answered(connection.map_or(Duration::ZERO, |connection| connection.idle));
+            lane.answered(self.idle(), self.size());
         }
         let since = self.sent_at.or(self.send_began);
         self.exchange.times.wait = since.map(|since| now - since);
@@ -263,5 +271,6 @@ impl Case {
         } else {
             self.exchange.fail(failure);
         }
+        self.call_witnesses();
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
 
 use whodunit_filters::attribution::Ledger;
 use whodunit_filters::attribution::exchange::Times;
-use whodunit_filters::attribution::ledger::{Requests, Upstream};
+use whodunit_filters::attribution::ledger::{Manner, Requests, Upstream};
 
 /// The most pairs that are held; beyond it (after very many reloads) all are looked up anew.
 const MOST: usize = 4096;
@@ -20,6 +21,13 @@ type Pair = (SocketAddr, usize);
 pub(crate) struct Counters {
     requests: RwLock<HashMap<Pair, Held>>,
     upstreams: RwLock<HashMap<usize, Named>>,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy)]
+pub(crate) struct Ended {
+    pub(crate) well: bool,
+    pub(crate) manner: Manner,
 }
 
 /// An upstream's name and its counters.
@@ -54,21 +62,36 @@ impl Counters {
         all.insert(pair, (route.cloned(), counter));
     }
 
-    /// Notes how long the phases of a request to this upstream took.
-    pub(crate) fn timed(&self, ledger: &Ledger, upstream: &Arc<str>, times: &Times) {
+    /// Notes how long the phases of a request to this upstream took, and how it ended.
+    pub(crate) fn timed(
+        &self,
+        ledger: &Ledger,
+        upstream: &Arc<str>,
+        times: &Times,
+        ended: Option<Ended>,
+    ) {
         let place = Arc::as_ptr(upstream).cast::<u8>() as usize;
         let known = self.upstreams.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, histograms)) = known.get(&place) {
-            return histograms.timed(times);
+            return note(histograms, times, ended);
         }
         drop(known);
         let histograms = ledger.upstream(upstream);
-        histograms.timed(times);
+        note(&histograms, times, ended);
         let mut all = self.upstreams.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
             all.clear();
         }
         all.insert(place, (upstream.clone(), histograms));
+    }
+}
+
+fn note(upstream: &Upstream, times: &Times, ended: Option<Ended>) {
+    upstream.timed(times);
+    match ended {
+        Some(Ended { well: true, manner }) => upstream.minutes().good(Instant::now(), manner),
+        Some(Ended { well: false, manner }) => upstream.minutes().bad(Instant::now(), manner),
+        None => {}
     }
 }
 

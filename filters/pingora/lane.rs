@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use whodunit_filters::attribution::ledger::{InFlight, Neighbour, Use};
-use whodunit_filters::attribution::{Ledger, NextHop, Side};
+use whodunit_filters::attribution::ledger::{Account, InFlight, Manner, Neighbour, Use};
+use whodunit_filters::attribution::{Cause, Ledger, NextHop, Side};
 
 /// What lies idle for less says nothing about an origin's idle timeout.
 const TELLING: Duration = Duration::from_secs(1);
@@ -15,14 +15,21 @@ pub(crate) struct Lane {
     _in_flight: InFlight,
     ledger: Arc<Ledger>,
     connected: bool,
+    /// How the attempt ended was noted.
+    ended: bool,
 }
 
 impl Lane {
     /// The attempt begins.
-    pub(crate) fn new(ledger: &Arc<Ledger>, next_hop: &NextHop) -> Self {
-        let neighbour = ledger.neighbour(next_hop);
+    pub(crate) fn new(
+        ledger: &Arc<Ledger>,
+        next_hop: &NextHop,
+        upstream: Option<&Arc<str>>,
+    ) -> Self {
+        let neighbour = ledger.neighbour(next_hop, upstream);
         let in_flight = neighbour.begin();
-        Self { neighbour, _in_flight: in_flight, ledger: ledger.clone(), connected: false }
+        let ledger = ledger.clone();
+        Self { neighbour, _in_flight: in_flight, ledger, connected: false, ended: false }
     }
 
     /// What is known of the endpoint.
@@ -40,12 +47,31 @@ impl Lane {
         }
     }
 
-    /// The endpoint answered over a connection that had been idle for so long.
-    pub(crate) fn answered(&self, idle: Duration) {
-        self.neighbour.succeeded(Instant::now());
+    /// The endpoint answered a request of this size, over a connection that had been idle for so
+    /// long.
+    pub(crate) fn answered(&self, idle: Duration, size: u64) {
+        self.neighbour.answered(Instant::now(), size);
         if idle >= TELLING {
             self.neighbour.survived(idle);
         }
+    }
+
+    /// The attempt went well to its end.
+    pub(crate) fn went_well(&mut self, manner: Manner) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.neighbour.minutes().good(Instant::now(), manner);
+        }
+    }
+
+    /// The attempt failed: what the last minutes say of that, if it was not asked before.
+    pub(crate) fn failed(&mut self, cause: Cause, manner: Manner) -> Option<Account> {
+        if std::mem::replace(&mut self.ended, true) {
+            return None;
+        }
+        let now = Instant::now();
+        self.neighbour.failed(cause);
+        self.neighbour.minutes().bad(now, manner);
+        Some(self.neighbour.minutes().account(now))
     }
 
     /// The endpoint was found to have closed a connection that had been idle for so long.

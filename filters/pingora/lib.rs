@@ -3,12 +3,14 @@
 //! ## Where to look
 //!
 //! [`Attributed`] and [`service()`] are the door. [`Settings`], [`Live`], [`Books`] and [`Sink`] are
-//! what a deployment decides; [`deny`], [`deny_for`], [`fail_at`] and [`Noted`] are what a service
-//! may say. A [`connect::Line`] has connections to origins made by a connector that keeps evidence.
-//! Causes are named in [`whodunit_filters::attribution::cause`].
+//! what a deployment decides, and [`Advice`] is what it may be told; [`deny`], [`deny_for`],
+//! [`fail_at`] and [`Noted`] are what a service may say. A [`connect::Line`] has connections to
+//! origins made by a connector that keeps evidence. Causes are named in
+//! [`whodunit_filters::attribution::cause`].
 
 #![expect(clippy::unnecessary_box_returns, reason = "Pingora's hooks take and give `Box<Error>`")]
 
+mod advice;
 mod arrival;
 mod attributed;
 mod circumstances;
@@ -39,7 +41,9 @@ mod tally;
 mod tls;
 mod view;
 mod wired;
+mod witnesses;
 
+pub use advice::Advice;
 pub use attributed::Attributed;
 pub use context::Context;
 pub use listeners::Listeners;

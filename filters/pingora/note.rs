@@ -26,6 +26,8 @@ pub struct Note {
     pub route: Option<Arc<str>>,
     /// The upstream chosen, by name. A label of the error counter.
     pub upstream: Option<Arc<str>>,
+    /// How many endpoints it has, so that a verdict can tell how many of them fail.
+    pub endpoints: Option<usize>,
     /// Whether that upstream is a proxy whose word about failures is believed.
     pub trusted_hop: bool,
     /// Limits for this request in place of the settings'.

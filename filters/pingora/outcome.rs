@@ -45,6 +45,7 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
         return;
     }
     look(session, case);
+    case.call_witnesses_of_answer();
     let verdict = Diagnosis::of(&case.exchange);
     let node = &case.settings.node;
     let ours = match &verdict {
@@ -141,7 +142,6 @@ pub(crate) fn finished(
     if let Some(fd) = case.fd {
         connections.release(fd);
     }
-    case.lane = None;
     let exchange = &mut case.exchange;
     exchange.times.total = Some(exchange.started.elapsed());
     exchange.times.receive = case.answered_at.map(|at| at.elapsed());
@@ -166,6 +166,8 @@ pub(crate) fn finished(
     if (error.is_some() || own) && !told {
         conclude(session, case, error);
     }
+    case.went_well();
+    case.lane = None;
     let recorded = case.verdict.is_some() || wanted(case.settings.which);
     if recorded && case.exchange.request.is_none() {
         look(session, case);
@@ -201,6 +203,7 @@ fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
         };
         case.fail(failure);
     }
+    case.ask_the_others();
     case.verdict = Diagnosis::of(&case.exchange).map(Box::new);
 }
 

@@ -12,6 +12,7 @@ use whodunit_filters::head::HeadLimits;
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
+use crate::advice::Advice;
 use crate::counters::Counters;
 use crate::door::head_limits;
 use crate::listeners::Listeners;
@@ -62,6 +63,12 @@ pub struct Live(Arc<ArcSwap<Settings>>);
 pub trait Sink: Send + Sync {
     /// Takes a record.
     fn write(&self, record: &Arc<Record>);
+
+    /// Takes advice for whoever runs this proxy. Default: it goes to the `log` crate at level
+    /// `warn` under the target `whodunit`.
+    fn advise(&self, advice: &Advice) {
+        log::warn!(target: "whodunit", "{advice}");
+    }
 }
 
 /// Through the `log` crate, as one JSON line at level `info` under the target `whodunit`.

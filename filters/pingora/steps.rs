@@ -141,7 +141,6 @@ pub(crate) fn not_connected(case: &mut Case, error: &Error) {
     }
     let moment = Moment::of(&case.exchange, true, false);
     case.fail(observe::failure(error, moment));
-    case.judge_endpoint();
 }
 
 /// There is a connection.
@@ -289,6 +288,9 @@ fn read_note(session: &mut Session, case: &mut Case) {
     }
     if let Some(upstream) = note.upstream.take() {
         case.exchange.upstream = Some(upstream);
+    }
+    if let Some(endpoints) = note.endpoints.take() {
+        case.endpoints = Some(endpoints);
     }
     case.exchange.trusted_hop = note.trusted_hop;
     if let Some(limits) = note.limits.take() {

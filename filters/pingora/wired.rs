@@ -16,7 +16,10 @@ impl Case {
         self.settle_sent();
         let Some(wire) = self.wire.as_deref() else { return };
         match wire.info() {
-            Some(info) => info.note(failure),
+            Some(info) => {
+                info.note(failure);
+                failure.evidence.set_if_absent(Key::PacketsLost, info.packets_lost(!self.reused()));
+            }
             None if wire.local => failure.evidence.set_if_absent(Key::Acknowledged, true),
             None => {}
         }

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use whodunit_filters::attribution::cause::CATALOGUE;
-use whodunit_filters::attribution::ledger::Query;
+use whodunit_filters::attribution::ledger::{ENOUGH, Known, Query, advised_idle};
+use whodunit_filters::attribution::record::timestamp;
 use whodunit_filters::attribution::{Record, metrics};
 
 use super::Running;
@@ -93,25 +95,17 @@ impl Insight for Knowledge {
                     .iter()
                     .map(|(target, weight)| json!({ "address": target.to_string(), "weight": weight }))
                     .collect();
-                json!({ "name": name, "endpoints": endpoints })
-            })
-            .collect();
-        let ago = |at: std::time::Instant| u64::try_from(at.elapsed().as_millis()).ok();
-        let addresses: Vec<Value> = known
-            .iter()
-            .map(|(next_hop, neighbour)| {
-                let failure = neighbour.last_failure();
+                let ledger = &self.running.ledger;
+                let (good, bad) = ledger.upstream(name).minutes().counted(Instant::now());
+                let fare = ledger.endpoints(name);
                 json!({
-                    "address": next_hop.to_string(),
-                    "in_flight": neighbour.in_flight(),
-                    "last_accepted_ms_ago": neighbour.last_accepted().and_then(ago),
-                    "last_success_ms_ago": neighbour.last_success().and_then(ago),
-                    "last_failure_ms_ago": failure.and_then(|(at, _)| ago(at)),
-                    "last_failure": failure.map(|(_, cause)| cause.id),
-                    "idle_timeout_ms": neighbour.idle_timeout().map(|d| d.as_millis()),
+                    "name": name, "endpoints": endpoints,
+                    "answered_lately": good, "failed_lately": bad,
+                    "endpoints_failing": fare.failing, "endpoints_answering": fare.answering,
                 })
             })
             .collect();
+        let addresses: Vec<Value> = known.iter().map(address).collect();
         json!({ "upstreams": upstreams, "addresses": addresses })
     }
 
@@ -126,4 +120,47 @@ impl Insight for Knowledge {
             _ => Err("starting".to_owned()),
         }
     }
+}
+
+/// What is known of one address.
+fn address(known: &Known) -> Value {
+    let Known { next_hop, upstreams, neighbour } = known;
+    let upstreams: Vec<&str> = upstreams.iter().map(AsRef::as_ref).collect();
+    let now = Instant::now();
+    let ago = |at: Instant| u64::try_from(now.saturating_duration_since(at).as_millis()).ok();
+    let minutes = neighbour.minutes();
+    let (good, bad) = minutes.counted(now);
+    let in_a_row = minutes.in_a_row(now);
+    let failures: Vec<Value> = neighbour
+        .last_failures()
+        .into_iter()
+        .map(|(at, cause)| json!({ "ts": timestamp(at), "cause": cause.id, "party": cause.party }))
+        .collect();
+    let last = neighbour.last_failures().into_iter().next();
+    let warning = neighbour.outlived().map(|timeout| {
+        format!(
+            "it closes idle connections before `timeouts.idle` is over: set that to {:?} or less",
+            advised_idle(timeout)
+        )
+    });
+    json!({
+        "address": next_hop.to_string(),
+        "upstreams": upstreams,
+        "health": if in_a_row >= ENOUGH { "failing" } else if minutes.answers(now) { "answering" }
+            else if in_a_row > 0 { "failed" } else { "unknown" },
+        "answered_lately": good,
+        "failed_lately": bad,
+        "failed_in_a_row": in_a_row,
+        "in_flight": neighbour.in_flight(),
+        "last_accepted_ms_ago": neighbour.last_accepted().and_then(ago),
+        "last_success_ms_ago": neighbour.last_success().and_then(ago),
+        "last_failure_ms_ago": last
+            .and_then(|(at, _)| at.elapsed().ok())
+            .and_then(|ago| u64::try_from(ago.as_millis()).ok()),
+        "last_failure": last.map(|(_, cause)| cause.id),
+        "last_failures": failures,
+        "idle_timeout_ms": neighbour.idle_timeout().map(|d| d.as_millis()),
+        "usual_wait_ms": neighbour.usual_wait(now).map(|d| d.as_millis()),
+        "warning": warning,
+    })
 }

@@ -89,6 +89,14 @@ pub struct Picked {
     pub passed_over: Vec<(usize, Failure)>,
 }
 
+impl Upstream {
+    /// How many endpoints requests may be sent to: those with a weight.
+    #[must_use]
+    pub fn endpoints_in_use(&self) -> usize {
+        self.endpoints.iter().filter(|(_, weight)| *weight > 0).count()
+    }
+}
+
 impl Pool {
     /// A pool over this upstream. `own` are the addresses that this process listens on: no
     /// endpoint may be one of them.

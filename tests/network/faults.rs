@@ -65,7 +65,8 @@ const BLACK_HOLE: Verdict = Verdict {
     ..UNACKNOWLEDGED
 };
 
-const TLS_STALLED: Verdict = Verdict { cause: "tls_timeout", phase: "tls", ..TIMED_OUT };
+const TLS_LOST: Verdict =
+    Verdict { cause: "tls_timeout", phase: "tls", certainty: "proved", ..TIMED_OUT };
 
 /// A proxy before this endpoint, with short limits and no second attempt.
 fn before(endpoint: &str) -> Settings {
@@ -127,14 +128,17 @@ fn answered(there: &mut There, with: &str) -> Told {
 }
 
 /// A GET to an origin over TLS behind this firewall.
-fn over_tls(there: &mut There, rule: &str) -> Told {
+fn over_tls(there: &mut There, lose: impl FnOnce(&There)) -> Told {
     let root = Authority::new("root");
-    let tls = Tls::new(root.signs(&Says::names(&["app.test"])));
+    // So many that the certificate does not fit one packet: the end of the flight does.
+    let names: Vec<String> = (0..80).map(|n| format!("name-{n}.of.a.long.list.test")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).chain(["app.test"]).collect();
+    let tls = Tls::new(root.signs(&Says::names(&names)));
     let endpoint = there.tls(&tls, serve);
     let proxy = before(&endpoint)
         .having(&format!("tls: {{ sni: app.test, ca: \"{}\" }}", root.file().display()))
         .start();
-    there.rule(rule);
+    lose(there);
     proxy.get("/")
 }
 
@@ -237,16 +241,15 @@ each! {
         })
     };
     /// The answer's segments are lost but for the last, which is short: the proxy has been sent
-    /// something that it cannot put in order.
+    /// something that it cannot put in order. All of them fit what may be under way at first.
     large_answers_lost = Verdict {
-        cause: "origin_slow", party: "origin", certainty: "likely", sent: "full|acked",
-        ..UNACKNOWLEDGED
+        cause: "response_black_hole", certainty: "proved", sent: "acked", ..UNACKNOWLEDGED
     }, |there| {
-        let body = "x".repeat(20_000);
+        let body = "x".repeat(5_000);
         let endpoint = there.origin(move |mut connection| while connection.request().is_some() {
-            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n{body}"));
+            connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{body}"));
         });
-        there.rule(&format!("leaving {LARGE} drop"));
+        there.near_rule(&format!("{LARGE} drop"));
         before(&endpoint).start().get("/")
     };
     /// A firewall that has forgotten the connection, or never knew it.
@@ -278,7 +281,11 @@ each! {
             client.receive("GET")
         })
     };
-    tls_hello_lost = TLS_STALLED, |there| over_tls(there, &format!("arriving {DATA} drop"));
+    tls_hello_lost = TLS_LOST, |there| {
+        over_tls(there, |there| there.rule(&format!("arriving {DATA} drop")))
+    };
     /// What an MTU that nobody speaks of does: the certificate is the first long flight.
-    tls_certificate_lost = TLS_STALLED, |there| over_tls(there, "leaving ip length > 300 drop");
+    tls_certificate_lost = TLS_LOST, |there| {
+        over_tls(there, |there| there.near_rule(&format!("{LARGE} drop")))
+    };
 }

@@ -125,7 +125,12 @@ impl Origin {
     fn over(address: SocketAddr, tls: Option<Tls>, script: Arc<Script>) -> Self {
         let listener = TcpListener::bind(address).expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let accept = move || listener.accept().map(|(stream, _)| Stream::Tcp(stream));
+        let accept = move || {
+            let (stream, _) = listener.accept()?;
+            // As servers do: the short end of an answer does not wait for what is before it.
+            stream.set_nodelay(true)?;
+            Ok(Stream::Tcp(stream))
+        };
         let wake = move || drop(TcpStream::connect_timeout(&address, PATIENCE));
         Self::run(address.to_string(), accept, wake, tls, script)
     }

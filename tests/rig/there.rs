@@ -113,6 +113,16 @@ impl There {
         self.origins.last().expect("just now").endpoint.clone()
     }
 
+    /// A rule for what arrives here from there. A sender is told of what its own machine's firewall
+    /// loses, and then sends no more; on the way nobody tells it.
+    pub(crate) fn near_rule(&self, rule: &str) {
+        shell(&format!(
+            "nft add table inet n \
+             && nft add chain inet n arriving '{{ type filter hook input priority 0; }}' \
+             && nft 'add rule inet n arriving iifname w0 {rule}'"
+        ));
+    }
+
     /// A rule of its firewall, in the words of nft(8): of the chain `arriving` or `leaving`.
     pub(crate) fn rule(&self, rule: &str) {
         self.within(|| run(Command::new("nft").arg(format!("add rule inet f {rule}"))));

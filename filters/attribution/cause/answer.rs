@@ -47,6 +47,27 @@ rows! {
             witness::origin(Phase::Wait, Fault::Closed).with(Key::Received, 0_u64).with(Key::WaitedMs, 120_u64),
         ),
     };
+    RESPONSE_BLACK_HOLE = Row {
+        id: "response_black_hole",
+        party: Party::Network,
+        phase: Phase::Wait,
+        error: Some(ErrorType::ConnectionReadTimeout),
+        standard: Status::CodeOrAbort(504),
+        cloudflare: Status::CodeOrAbort(522),
+        again: Again::Never,
+        meaning: "The origin answered, and packets of its answer were lost on the way: smaller ones came, a larger one before them never did. Something on the way passes only smaller packets and does not say so.",
+        says: "{next_hop} answered, but a part of its answer was lost on the way[: {out_of_order} packets came without one before them].",
+        remedy: "Find the link that passes only smaller packets (`tracepath`, from the origin's machine to this one): a tunnel or VPN is the usual one. Let it report what it drops, or lower the packet size of the origin's interface.",
+        details: "packets of the answer lost[: {out_of_order} came without one before them]",
+        proof: &[Key::OutOfOrder, Key::PacketsLost, Key::Acknowledged],
+        elsewhere: &[("nginx", "upstream timed out (110) while reading response header from upstream"), ("Envoy", "504, UT"), ("HAProxy", "504, sH"), ("Cloudflare", "524")],
+        when: |s| matches!(s.at(Side::Origin), Some((Phase::Wait | Phase::Receive, Fault::TimedOut | Fault::Stalled)))
+            && s.has(Key::OutOfOrder) && s.has(Key::PacketsLost),
+        witness: || witness::attempted(
+            witness::origin(Phase::Wait, Fault::TimedOut)
+                .with(Key::OutOfOrder, 1_u64).with(Key::PacketsLost, true).with(Key::Acknowledged, true),
+        ),
+    };
     ORIGIN_SLOW = Row {
         id: "origin_slow",
         party: Party::Origin,

@@ -158,6 +158,28 @@ rows! {
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Tls, Fault::Closed | Fault::Reset | Fault::Refused | Fault::Truncated))),
         witness: || witness::attempted(witness::origin(Phase::Tls, Fault::Closed)),
     };
+    TLS_TIMEOUT = Row {
+        id: "tls_timeout",
+        party: Party::Network,
+        phase: Phase::Tls,
+        error: Some(ErrorType::ConnectionTimeout),
+        standard: Status::Code(504),
+        cloudflare: Status::Code(522),
+        again: Again::After(5),
+        meaning: "The connection was made, and then packets were lost while TLS was being set up, this proxy's or the origin's. A link that passes only smaller packets does this, and so does a machine that went down.",
+        says: "{next_hop} accepted the connection, but TLS was not set up[ within {limit_ms}][, with {received} received][; {unacked} packets were not confirmed][; {out_of_order} came without one before them].",
+        remedy: "Check that large packets pass between here and there (`ping -M do -s 1400`), and that the origin's machine is still up[; `{setting}` holds the limit].",
+        details: "TLS not set up[ within {limit_ms}][, {unacked} packets unconfirmed]",
+        proof: &[Key::LimitMs, Key::PacketsLost],
+        elsewhere: &[("nginx", "upstream timed out (110) while SSL handshaking to upstream"), ("Envoy", "503, UF"), ("HAProxy", "503, sC"), ("Cloudflare", "522"), ("AWS ALB", "502"), ("Go (Caddy, Traefik)", "TLS handshake timeout")],
+        when: |s| matches!(s.at(Side::Origin), Some((Phase::Tls, Fault::TimedOut | Fault::Stalled)))
+            && (s.has(Key::PacketsLost) || !s.has(Key::Acknowledged)),
+        witness: || witness::attempted(
+            witness::origin(Phase::Tls, Fault::TimedOut)
+                .with(Key::LimitMs, 5_000_u64).with(Key::Setting, "timeouts.tls")
+                .with(Key::Unacked, 1_u64).with(Key::PacketsLost, true),
+        ),
+    };
     TLS_STALLED = Row {
         id: "tls_stalled",
         party: Party::Origin,
@@ -172,32 +194,11 @@ rows! {
         details: "TLS not answered[ within {limit_ms}][, {received} received]",
         proof: &[Key::LimitMs, Key::Acknowledged, Key::LastSuccessMs],
         elsewhere: &[("nginx", "upstream timed out (110) while SSL handshaking to upstream"), ("Envoy", "503, UF"), ("HAProxy", "503, sC"), ("Cloudflare", "522"), ("Go (Caddy, Traefik)", "TLS handshake timeout")],
-        when: |s| matches!(s.at(Side::Origin), Some((Phase::Tls, Fault::TimedOut | Fault::Stalled))) && s.has(Key::Acknowledged),
-        witness: || witness::attempted(
-            witness::origin(Phase::Tls, Fault::TimedOut)
-                .with(Key::LimitMs, 5_000_u64).with(Key::Setting, "timeouts.tls")
-                .with(Key::Acknowledged, true).with(Key::LastSuccessMs, 2_000_u64),
-        ),
-    };
-    TLS_TIMEOUT = Row {
-        id: "tls_timeout",
-        party: Party::Network,
-        phase: Phase::Tls,
-        error: Some(ErrorType::ConnectionTimeout),
-        standard: Status::Code(504),
-        cloudflare: Status::Code(522),
-        again: Again::After(5),
-        meaning: "The connection was made, and then setting up TLS stalled: what this proxy sent was not confirmed to have arrived. Large packets that are lost on the way do this, and so does a machine that went down.",
-        says: "{next_hop} accepted the connection, but TLS was not set up[ within {limit_ms}][, with {received} received][; {unacked} packets were not confirmed].",
-        remedy: "Check that large packets pass between here and there (`ping -M do -s 1400`), and that the origin's machine is still up[; `{setting}` holds the limit].",
-        details: "TLS not set up[ within {limit_ms}][, {unacked} packets unconfirmed]",
-        proof: &[Key::LimitMs, Key::Unacked, Key::Retransmits],
-        elsewhere: &[("nginx", "upstream timed out (110) while SSL handshaking to upstream"), ("Envoy", "503, UF"), ("HAProxy", "503, sC"), ("Cloudflare", "522"), ("AWS ALB", "502"), ("Go (Caddy, Traefik)", "TLS handshake timeout")],
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Tls, Fault::TimedOut | Fault::Stalled))),
         witness: || witness::attempted(
             witness::origin(Phase::Tls, Fault::TimedOut)
                 .with(Key::LimitMs, 5_000_u64).with(Key::Setting, "timeouts.tls")
-                .with(Key::Unacked, 1_u64).with(Key::Retransmits, 4_u64),
+                .with(Key::Acknowledged, true).with(Key::LastSuccessMs, 2_000_u64),
         ),
     };
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::kind;
 use super::tidy;
 use crate::attribution::cause::{self, Again, Cause};
-use crate::attribution::evidence::{Certainty, Party, Phase, Sent};
+use crate::attribution::evidence::{Certainty, Party, Phase, Scope, Sent};
 use crate::attribution::header::{Member, Param};
 use crate::attribution::key::Key;
 use crate::attribution::rfc9209::ErrorType;
@@ -21,6 +21,8 @@ pub(super) struct Account {
     pub(super) party: Option<Party>,
     pub(super) phase: Option<Phase>,
     pub(super) certainty: Option<Certainty>,
+    /// Whether other requests failed as well.
+    pub(super) scope: Option<Scope>,
     pub(super) sent: Option<Sent>,
     pub(super) attempts: Option<i64>,
     /// What happened.
@@ -91,6 +93,7 @@ impl Account {
             party: word("party").and_then(|word| word.parse().ok()).or(told.party),
             phase: word("phase").and_then(|word| word.parse().ok()).or(told.phase),
             certainty: word("certainty").and_then(|word| word.parse().ok()),
+            scope: word("scope").and_then(|word| word.parse().ok()),
             sent: word("sent").and_then(|word| word.parse().ok()),
             attempts,
             details: word("details").map(tidy),

@@ -138,6 +138,7 @@ impl Told {
                 party: accused,
                 phase: word("phase").and_then(|word| word.parse().ok()).or(general.phase),
                 certainty: word("certainty").and_then(|word| word.parse().ok()),
+                scope: word("scope").and_then(|word| word.parse().ok()),
                 sent: word("sent").and_then(|word| word.parse().ok()),
                 attempts: json
                     .get("attempts")

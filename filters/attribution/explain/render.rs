@@ -7,7 +7,7 @@ use super::account::Account;
 use super::answer::Answer;
 use super::chain::{Chain, Hop, Role};
 use super::records::{Records, Told};
-use crate::attribution::evidence::{Certainty, Phase, Sent};
+use crate::attribution::evidence::{Certainty, Phase, Scope, Sent};
 
 pub(super) fn text(explanation: &Explanation) -> String {
     let mut out = String::new();
@@ -162,6 +162,9 @@ fn facts(out: &mut String, account: &Account) {
     if let Some(certainty) = account.certainty {
         fact(out, "How sure", sure(certainty));
     }
+    if let Some(scope) = account.scope {
+        fact(out, "Other requests", beside(scope));
+    }
     if let Some(details) = &account.details {
         fact(out, "Details", details);
     }
@@ -222,6 +225,18 @@ const fn sure(certainty: Certainty) -> &'static str {
         Certainty::Likely => "likely: a part of the evidence is missing (the log says which)",
         Certainty::Unknown => "unknown: nothing was seen but the failure itself",
         Certainty::Claimed => "claimed: another proxy says so, and it is believed",
+    }
+}
+
+const fn beside(scope: Scope) -> &'static str {
+    match scope {
+        Scope::All => {
+            "all fail there for some time: look for what was set up wrong or broke for good"
+        }
+        Scope::Some => {
+            "some fail there and some do not: look for too little room, or losses on the way"
+        }
+        Scope::First => "no other one failed there in the minutes before",
     }
 }
 

@@ -1,129 +1,37 @@
-//! What is known of each endpoint from other requests: whether it accepts connections, when it
-//! last answered, how long it keeps an idle connection.
+//! The endpoints that are known, by their addresses and by the upstreams they belong to.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::locked;
-use crate::attribution::cause::Cause;
+use super::minutes::ENOUGH;
+use super::neighbour::Neighbour;
 use crate::attribution::exchange::NextHop;
 
-/// How many accepted connections, and how many idle times of each kind, are remembered.
-const MEMORY: usize = 64;
-/// How many idle connections an endpoint must have closed before a timeout is read out of it.
-const ENOUGH: usize = 3;
+/// The most endpoints of one upstream that are asked how they fare.
+const MOST_ASKED: usize = 256;
 
-/// What is known of one endpoint.
-#[derive(Debug, Default)]
-pub struct Neighbour {
-    in_flight: AtomicU32,
-    known: Mutex<Known>,
+/// How the endpoints of an upstream fare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Those at which every request has failed lately, and [more than a few](ENOUGH).
+    pub failing: usize,
+    /// Those at which the last request went well.
+    pub answering: usize,
+    /// Those that requests went to lately.
+    pub asked: usize,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    last_success: Option<Instant>,
-    last_failure: Option<(Instant, Cause)>,
-    accepted: VecDeque<Instant>,
-    closed_after: VecDeque<Duration>,
-    survived: VecDeque<Duration>,
-}
-
-/// An attempt under way; it is over when this is dropped.
-#[derive(Debug)]
-pub struct InFlight(Arc<Neighbour>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Neighbour {
-    /// Notes that an attempt begins.
-    #[must_use]
-    pub fn begin(self: &Arc<Self>) -> InFlight {
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
-    }
-
-    /// How many attempts are under way.
-    #[must_use]
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    /// Notes that a connection was accepted.
-    pub fn accepted(&self, at: Instant) {
-        remember(&mut locked(&self.known).accepted, at);
-    }
-
-    /// How many connections were accepted at or after `since`, as far as they are remembered: 64.
-    #[must_use]
-    pub fn accepted_since(&self, since: Instant) -> usize {
-        locked(&self.known).accepted.iter().filter(|at| **at >= since).count()
-    }
-
-    /// When a connection was last accepted.
-    #[must_use]
-    pub fn last_accepted(&self) -> Option<Instant> {
-        locked(&self.known).accepted.iter().max().copied()
-    }
-
-    /// Notes that a request was answered.
-    pub fn succeeded(&self, at: Instant) {
-        locked(&self.known).last_success = Some(at);
-    }
-
-    /// When a request was last answered.
-    #[must_use]
-    pub fn last_success(&self) -> Option<Instant> {
-        locked(&self.known).last_success
-    }
-
-    /// Notes that an attempt failed.
-    pub fn failed(&self, at: Instant, cause: Cause) {
-        locked(&self.known).last_failure = Some((at, cause));
-    }
-
-    /// When an attempt last failed, and why.
-    #[must_use]
-    pub fn last_failure(&self) -> Option<(Instant, Cause)> {
-        locked(&self.known).last_failure
-    }
-
-    /// Notes that the endpoint was found to have closed a connection that was idle for so long.
-    pub fn closed_after(&self, idle: Duration) {
-        remember(&mut locked(&self.known).closed_after, idle);
-    }
-
-    /// Notes that a connection still worked after it had been idle for so long.
-    pub fn survived(&self, idle: Duration) {
-        remember(&mut locked(&self.known).survived, idle);
-    }
-
-    /// The endpoint's own idle timeout, as learned: the shortest time after which it closed, of
-    /// those longer than any that a connection lately survived. A restart of the endpoint also
-    /// closes connections, at any age; a later survivor of that age takes that back.
-    #[must_use]
-    pub fn idle_timeout(&self) -> Option<Duration> {
-        let known = locked(&self.known);
-        let survived = known.survived.iter().max().copied().unwrap_or_default();
-        let closed = known.closed_after.iter().filter(|idle| **idle > survived);
-        if closed.clone().count() < ENOUGH {
-            return None;
-        }
-        closed.min().copied()
-    }
-}
-
-fn remember<T>(memory: &mut VecDeque<T>, what: T) {
-    if memory.len() == MEMORY {
-        memory.pop_front();
-    }
-    memory.push_back(what);
+/// An endpoint and what is known of it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The endpoint.
+    pub next_hop: NextHop,
+    /// The upstreams that requests went to it for, by name.
+    pub upstreams: Vec<Arc<str>>,
+    /// What is known of it.
+    pub neighbour: Arc<Neighbour>,
 }
 
 /// The endpoints; the one not asked for longest goes when there are too many.
@@ -135,8 +43,17 @@ pub(super) struct Neighbours {
 
 #[derive(Debug, Default)]
 struct Table {
-    entries: HashMap<NextHop, (Arc<Neighbour>, u64)>,
+    entries: HashMap<NextHop, Entry>,
+    /// By the upstream's name; an endpoint may belong to several.
+    members: HashMap<Arc<str>, Vec<Arc<Neighbour>>>,
     clock: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    neighbour: Arc<Neighbour>,
+    used: u64,
+    upstreams: Vec<Arc<str>>,
 }
 
 impl Neighbours {
@@ -144,33 +61,75 @@ impl Neighbours {
         Self { all: Mutex::default(), max: max.max(1) }
     }
 
-    pub(super) fn of(&self, next_hop: &NextHop) -> Arc<Neighbour> {
+    pub(super) fn of(&self, next_hop: &NextHop, upstream: Option<&Arc<str>>) -> Arc<Neighbour> {
         let mut all = locked(&self.all);
         all.clock += 1;
         let now = all.clock;
-        if let Some((known, used)) = all.entries.get_mut(next_hop) {
-            *used = now;
-            return Arc::clone(known);
-        }
-        if all.entries.len() >= self.max {
-            let oldest = all.entries.iter().min_by_key(|(_, (_, used))| *used);
-            if let Some(oldest) = oldest.map(|(next_hop, _)| next_hop.clone()) {
-                all.entries.remove(&oldest);
+        if !all.entries.contains_key(next_hop) {
+            if all.entries.len() >= self.max {
+                all.forget_the_oldest();
             }
+            let neighbour = Arc::default();
+            let entry = Entry { neighbour, used: now, upstreams: Vec::new() };
+            all.entries.insert(next_hop.clone(), entry);
         }
-        let new = Arc::new(Neighbour::default());
-        all.entries.insert(next_hop.clone(), (Arc::clone(&new), now));
-        new
+        let Table { entries, members, .. } = &mut *all;
+        let entry = entries.get_mut(next_hop).expect("it is there now");
+        entry.used = now;
+        if let Some(upstream) = upstream
+            && !entry.upstreams.iter().any(|name| Arc::ptr_eq(name, upstream) || name == upstream)
+        {
+            entry.upstreams.push(upstream.clone());
+            members.entry(upstream.clone()).or_default().push(entry.neighbour.clone());
+        }
+        entry.neighbour.clone()
     }
 
-    pub(super) fn all(&self) -> Vec<(NextHop, Arc<Neighbour>)> {
+    pub(super) fn all(&self) -> Vec<Known> {
         let all = locked(&self.all);
-        all.entries.iter().map(|(hop, (known, _))| (hop.clone(), Arc::clone(known))).collect()
+        let known = |(next_hop, entry): (&NextHop, &Entry)| Known {
+            next_hop: next_hop.clone(),
+            upstreams: entry.upstreams.clone(),
+            neighbour: entry.neighbour.clone(),
+        };
+        all.entries.iter().map(known).collect()
+    }
+
+    pub(super) fn endpoints(&self, upstream: &str, now: Instant) -> Endpoints {
+        let members: Vec<Arc<Neighbour>> = {
+            let all = locked(&self.all);
+            let members = all.members.get(upstream).into_iter().flatten();
+            members.take(MOST_ASKED).cloned().collect()
+        };
+        let mut endpoints = Endpoints::default();
+        for minutes in members.iter().map(|member| member.minutes()) {
+            let (in_a_row, answers) = (minutes.in_a_row(now), minutes.answers(now));
+            endpoints.failing += usize::from(in_a_row >= ENOUGH);
+            endpoints.answering += usize::from(answers);
+            endpoints.asked += usize::from(in_a_row > 0 || answers);
+        }
+        endpoints
+    }
+}
+
+impl Table {
+    fn forget_the_oldest(&mut self) {
+        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used);
+        let Some(oldest) = oldest.map(|(next_hop, _)| next_hop.clone()) else { return };
+        let Some(entry) = self.entries.remove(&oldest) else { return };
+        for upstream in &entry.upstreams {
+            let Some(members) = self.members.get_mut(upstream) else { continue };
+            members.retain(|member| !Arc::ptr_eq(member, &entry.neighbour));
+            if members.is_empty() {
+                self.members.remove(upstream);
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::minutes::{LATELY, Manner};
     use super::*;
 
     fn hop(port: u16) -> NextHop {
@@ -180,51 +139,38 @@ mod tests {
     #[test]
     fn the_endpoint_not_used_for_longest_goes() {
         let neighbours = Neighbours::new(2);
-        let now = Instant::now();
-        neighbours.of(&hop(1)).succeeded(now);
-        neighbours.of(&hop(2)).succeeded(now);
-        neighbours.of(&hop(1));
-        neighbours.of(&hop(3));
-        assert_eq!(neighbours.all().len(), 2);
-        assert_eq!(neighbours.of(&hop(1)).last_success(), Some(now));
-        assert_eq!(neighbours.of(&hop(2)).last_success(), None);
-    }
-
-    #[test]
-    fn accepted_connections_are_counted_from_an_instant() {
-        let neighbour = Neighbour::default();
-        let start = Instant::now();
-        for second in 0..5 {
-            neighbour.accepted(start + Duration::from_secs(second));
+        let web: Arc<str> = "web".into();
+        for port in [1, 2, 1, 3] {
+            neighbours.of(&hop(port), Some(&web)).answered(Instant::now(), 0);
         }
-        assert_eq!(neighbour.accepted_since(start), 5);
-        assert_eq!(neighbour.accepted_since(start + Duration::from_secs(3)), 2);
-        assert_eq!(neighbour.last_accepted(), Some(start + Duration::from_secs(4)));
-        (0..1000).for_each(|_| neighbour.accepted(start));
-        assert_eq!(neighbour.accepted_since(start), MEMORY);
+        assert_eq!(neighbours.all().len(), 2);
+        assert!(neighbours.of(&hop(1), None).last_success().is_some());
+        assert!(neighbours.of(&hop(2), None).last_success().is_none());
+        let all = locked(&neighbours.all);
+        assert_eq!(all.members["web"].len(), 1, "2 has just taken the place of 3");
     }
 
     #[test]
-    fn an_attempt_is_in_flight_until_dropped() {
-        let neighbour = Arc::new(Neighbour::default());
-        let attempt = neighbour.begin();
-        assert_eq!(neighbour.in_flight(), 1);
-        drop(attempt);
-        assert_eq!(neighbour.in_flight(), 0);
-    }
-
-    #[test]
-    fn the_idle_timeout_is_learned() {
-        let neighbour = Neighbour::default();
-        let seconds = Duration::from_secs;
-        neighbour.closed_after(seconds(1)); // a restart
-        neighbour.closed_after(seconds(6));
-        assert_eq!(neighbour.idle_timeout(), None);
-        neighbour.closed_after(seconds(5));
-        assert_eq!(neighbour.idle_timeout(), Some(seconds(1)));
-        neighbour.survived(seconds(4));
-        assert_eq!(neighbour.idle_timeout(), None);
-        neighbour.closed_after(seconds(9));
-        assert_eq!(neighbour.idle_timeout(), Some(seconds(5)));
+    fn endpoints_are_counted_by_how_they_fare() {
+        let neighbours = Neighbours::new(9);
+        let (web, api): (Arc<str>, Arc<str>) = ("web".into(), "api".into());
+        let now = Instant::now();
+        let manner = Manner { reused: Some(false), size: 1 };
+        for (port, bad) in [(1, 0), (2, 2), (3, 3), (4, 9)] {
+            let known = neighbours.of(&hop(port), Some(&web));
+            if bad == 0 {
+                known.minutes().good(now, manner);
+            }
+            (0..bad).for_each(|_| known.minutes().bad(now, manner));
+        }
+        neighbours.of(&hop(5), Some(&web));
+        neighbours.of(&hop(4), Some(&"web".into()));
+        neighbours.of(&hop(4), Some(&api));
+        let fare = neighbours.endpoints("web", now);
+        assert_eq!(fare, Endpoints { failing: 2, answering: 1, asked: 4 });
+        let fare = neighbours.endpoints("api", now);
+        assert_eq!(fare, Endpoints { failing: 1, answering: 0, asked: 1 });
+        let later = now + LATELY + LATELY;
+        assert_eq!(neighbours.endpoints("web", later), Endpoints::default());
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::minutes::Minutes;
 use crate::attribution::cause::{self, CATALOGUE, Cause};
 use crate::attribution::exchange::Times;
 
@@ -28,6 +29,7 @@ pub struct Upstream {
     /// For each cause: passed on, generated.
     failures: Vec<[AtomicU64; 2]>,
     phases: [Histogram; PHASES.len()],
+    minutes: Minutes,
 }
 
 /// How often something took how long.
@@ -77,7 +79,14 @@ impl Upstream {
             name: name.into(),
             failures: CATALOGUE.iter().map(|_| Default::default()).collect(),
             phases: Default::default(),
+            minutes: Minutes::default(),
         }
+    }
+
+    /// How its requests ended in the last minutes, whichever endpoints they went to.
+    #[must_use]
+    pub const fn minutes(&self) -> &Minutes {
+        &self.minutes
     }
 
     /// Its name in the configuration; empty for what concerns none.

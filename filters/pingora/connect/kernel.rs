@@ -43,6 +43,8 @@ pub(crate) struct TcpInfo {
     /// Bytes sent, those sent again counted once (`tcpi_bytes_sent` less `tcpi_bytes_retrans`,
     /// Linux 4.19).
     sent: Option<u64>,
+    /// Segments that came before an earlier one did (`tcpi_rcv_ooopack`, Linux 5.4).
+    pub(crate) out_of_order: u32,
     /// Room that the other end leaves for more bytes (`tcpi_snd_wnd`, Linux 5.4).
     pub(crate) window: Option<u32>,
 }
@@ -71,6 +73,7 @@ impl TcpInfo {
             acked: long(120)?,
             unsent: word(144)?,
             sent: long(200).zip(long(208)).map(|(sent, again)| sent.saturating_sub(again)),
+            out_of_order: word(224).unwrap_or(0),
             window: word(228),
         })
     }
@@ -93,6 +96,12 @@ impl TcpInfo {
             && (self.probes > 0 || self.window.is_some_and(|window| window < self.segment))
     }
 
+    /// Whether packets were seen to be lost, on a connection that is `fresh`: what came out of order
+    /// on one that was used before may have been put right since.
+    pub(crate) const fn packets_lost(self, fresh: bool) -> bool {
+        self.unacked > 0 && self.retransmits > 0 || fresh && self.out_of_order > 0
+    }
+
     /// Notes the counters as evidence.
     pub(crate) fn note(self, failure: &mut Failure) {
         let mut put = |key, number: u64| failure.evidence.set_if_absent(key, number);
@@ -109,6 +118,9 @@ impl TcpInfo {
         put(Key::Segment, self.segment.into());
         if let Some(window) = self.window {
             put(Key::SendWindow, window.into());
+        }
+        if self.out_of_order > 0 {
+            put(Key::OutOfOrder, self.out_of_order.into());
         }
         if self.probes > 0 {
             put(Key::WindowProbes, self.probes.into());

@@ -37,11 +37,7 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
     if idle_tunnel(case, error) || served(case, error) && failure.side == Side::Client {
         return;
     }
-    let failed_at_origin = failure.side == Side::Origin;
     case.fail(failure);
-    if failed_at_origin {
-        case.judge_endpoint();
-    }
 }
 
 /// Whether the whole answer had been handed over before the client's end of the connection was

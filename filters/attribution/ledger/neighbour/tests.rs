@@ -1,0 +1,114 @@
+use super::*;
+
+#[test]
+fn accepted_connections_are_counted_from_an_instant() {
+    let neighbour = Neighbour::default();
+    let start = Instant::now();
+    for second in 0..5 {
+        neighbour.accepted(start + Duration::from_secs(second));
+    }
+    assert_eq!(neighbour.accepted_since(start), 5);
+    assert_eq!(neighbour.accepted_since(start + Duration::from_secs(3)), 2);
+    assert_eq!(neighbour.last_accepted(), Some(start + Duration::from_secs(4)));
+    (0..1000).for_each(|_| neighbour.accepted(start));
+    assert_eq!(neighbour.accepted_since(start), MEMORY);
+}
+
+#[test]
+fn an_attempt_is_in_flight_until_dropped() {
+    let neighbour = Arc::new(Neighbour::default());
+    let attempt = neighbour.begin();
+    assert_eq!(neighbour.in_flight(), 1);
+    drop(attempt);
+    assert_eq!(neighbour.in_flight(), 0);
+}
+
+#[test]
+fn the_idle_timeout_is_learned() {
+    let neighbour = Neighbour::default();
+    let seconds = Duration::from_secs;
+    neighbour.closed_after(seconds(1)); // a restart
+    neighbour.closed_after(seconds(6));
+    assert_eq!(neighbour.idle_timeout(), None);
+    neighbour.closed_after(seconds(5));
+    assert_eq!(neighbour.idle_timeout(), Some(seconds(1)));
+    neighbour.survived(seconds(4));
+    assert_eq!(neighbour.idle_timeout(), None);
+    neighbour.closed_after(seconds(9));
+    assert_eq!(neighbour.idle_timeout(), Some(seconds(5)));
+}
+
+#[test]
+fn a_warning_is_given_once_for_each_timeout_that_is_learned() {
+    let neighbour = Neighbour::default();
+    let seconds = Duration::from_secs;
+    (0..3).for_each(|_| neighbour.closed_after(seconds(5)));
+    assert_eq!(neighbour.warning(), None, "nothing is kept as far as is known");
+    neighbour.kept_for(seconds(4));
+    assert_eq!(neighbour.warning(), None);
+    neighbour.kept_for(seconds(60));
+    assert_eq!(neighbour.warning(), Some(seconds(5)));
+    neighbour.closed_after(Duration::from_millis(4_900));
+    assert_eq!(neighbour.warning(), None, "it is as good as the same");
+    assert_eq!(neighbour.outlived(), Some(Duration::from_millis(4_900)));
+    neighbour.closed_after(seconds(2));
+    assert_eq!(neighbour.warning(), Some(seconds(2)));
+    neighbour.kept_for(seconds(1));
+    assert_eq!(neighbour.outlived(), None, "the setting was put right");
+}
+
+#[test]
+fn what_is_advised_is_shorter() {
+    let millis = Duration::from_millis;
+    for (timeout, advised) in [(60_000, 48_000), (5_003, 4_000), (1_300, 1_000), (1_000, 800)] {
+        assert_eq!(advised_idle(millis(timeout)), millis(advised));
+    }
+}
+
+#[test]
+fn a_time_limit_of_the_endpoints_own_shows_in_waits_that_are_alike() {
+    let millis = Duration::from_millis;
+    for (waits, usual) in [
+        (&[30_000, 30_010][..], None),
+        (&[30_000, 30_010, 31_000], Some(30_010)),
+        (&[30_000, 30_010, 32_000], None),
+        (&[1_000, 1_049, 1_050], Some(1_049)),
+        (&[1_000, 1_049, 1_053], None),
+        (&[999, 1_000, 1_001], None),
+        (&[30_000, 30_000, 30_000, 2_000], None),
+        (&[2_000, 30_000, 30_010, 30_020], Some(30_010)),
+        (&[2_000, 31_000, 30_010, 30_020], Some(30_020)),
+        (&[32_000, 31_000, 30_010, 30_020], Some(30_020)),
+        (&[0, 0, 0, 0], None),
+    ] {
+        let neighbour = Neighbour::default();
+        let now = Instant::now();
+        for waited in waits {
+            neighbour.gave_up_after(now, millis(*waited));
+        }
+        assert_eq!(neighbour.usual_wait(now), usual.map(millis), "{waits:?}");
+        assert_eq!(neighbour.usual_wait(now + WAITS_LAST * 2), None, "that was long ago");
+        (0..WAITS).for_each(|_| neighbour.gave_up_after(now, millis(7_000)));
+        assert_eq!(neighbour.usual_wait(now), Some(millis(7_000)), "only the last ones count");
+    }
+}
+
+#[test]
+fn smaller_requests_of_the_last_minute_are_counted() {
+    let neighbour = Neighbour::default();
+    let now = neighbour.born;
+    for size in [0, 100, 900, 1_023, 1_024, 9_000, u64::MAX] {
+        neighbour.answered(now, size);
+    }
+    let smaller = |after, size| neighbour.smaller_answered(now + Duration::from_secs(after), size);
+    assert_eq!(smaller(0, 1_500), 4, "1,024 is not surely smaller than 1,500");
+    assert_eq!(smaller(0, 0), 0);
+    assert_eq!(smaller(0, u64::MAX), 6);
+    assert_eq!(smaller(59, 1_500), 4);
+    assert_eq!(smaller(80, 1_500), 0);
+}
+
+#[test]
+fn an_endpoint_takes_little_room() {
+    assert!(size_of::<Neighbour>() <= 5 * 1024, "{}", size_of::<Neighbour>());
+}
