@@ -158,7 +158,6 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("connect_reset", "only now and then, when the RST is faster than the first look: the lab"),
     ("request_black_hole", "needs the kernel's counters, which are not read yet"),
     ("request_unacknowledged", "needs the kernel's counters, which are not read yet"),
-    ("origin_early_response", "an answer before the end of the request is taken for a good one"),
     ("response_bad_content_coding", "nothing is decoded yet"),
 ];
 

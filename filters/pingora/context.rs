@@ -154,6 +154,7 @@ impl Case {
         self.lane = Some(Lane::new(&self.books.ledger, &attempt.next_hop));
         self.exchange.attempt(attempt);
         self.exchange.upstream_status = None;
+        self.exchange.early = false;
         self.request_sent = false;
         self.invitation = false;
         self.send_began = None;
@@ -198,6 +199,7 @@ impl Case {
         let now = Instant::now();
         self.answered_at = Some(now);
         self.exchange.upstream_status = Some(status);
+        self.exchange.early = !self.request_sent && !self.invitation;
         let connection = self.exchange.last_attempt().and_then(|attempt| attempt.connection);
         if let Some(lane) = &self.lane {
             lane.answered(connection.map_or(Duration::ZERO, |connection| connection.idle));

@@ -45,7 +45,9 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
         return;
     }
     look(session, case);
-    let verdict = Diagnosis::of(&case.exchange);
+    // Whether an early 4xx cut the request short shows only at the end.
+    let failed = status.is_server_error();
+    let verdict = failed.then(|| Diagnosis::of(&case.exchange)).flatten();
     let node = &case.settings.node;
     let ours = match &verdict {
         Some(verdict) => header::member(node, &case.exchange, verdict, code, case.disclosure),
@@ -165,6 +167,10 @@ pub(crate) fn finished(
     let told = exchange.generated && case.verdict.is_some();
     if (error.is_some() || own) && !told {
         conclude(session, case, error);
+    } else if case.exchange.early && case.exchange.told_of_an_error().is_some() {
+        // How much of the request was written, and whether all of it, is known only now.
+        look(session, case);
+        case.verdict = Diagnosis::of(&case.exchange).map(Box::new);
     }
     let recorded = case.verdict.is_some() || wanted(case.settings.which);
     if recorded && case.exchange.request.is_none() {
