@@ -18,6 +18,7 @@ use whodunit_pingora::{Noted, connection_lost, deny};
 
 use crate::plan::{Destination, Plan};
 use crate::upstream::dial::{self, Source};
+use crate::upstream::places::Place;
 
 /// The most of a host or path that becomes evidence.
 const QUOTED: usize = 256;
@@ -34,6 +35,9 @@ pub struct Trip {
     tried: Vec<NextHop>,
     endpoints: Vec<usize>,
     latch: Option<Latch>,
+    /// Held until the request ends, however that comes about.
+    place: Option<Place>,
+    line: Option<Place>,
 }
 
 impl Gateway {
@@ -95,6 +99,9 @@ impl ProxyHttp for Gateway {
         let Some(destination) = trip.destination.clone() else {
             return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, "no route was noted")));
         };
+        if trip.place.is_none() {
+            trip.place = Some(destination.pool.request().map_err(deny)?);
+        }
         let began = Instant::now();
         let picked = destination.pool.pick(&trip.tried).await.map_err(|failure| {
             if failure.phase == Phase::Dns {
@@ -102,6 +109,10 @@ impl ProxyHttp for Gateway {
             }
             deny(failure)
         })?;
+        if trip.line.is_none() {
+            // An attempt that follows takes over the place of the one that failed.
+            trip.line = Some(destination.pool.connection().map_err(deny)?);
+        }
         let note = session.note();
         note.dns = picked.name.is_some().then_some(picked.dns);
         note.answer_age = picked.answer_age;

@@ -140,7 +140,6 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("client_tls_failed", "listeners do not speak TLS yet"),
     ("denied_by_policy", "there are no rules of access yet"),
     ("rate_limited", "there are no rates yet"),
-    ("upstream_limit_reached", "upstreams have no limit of connections yet"),
     ("address_prohibited", "no addresses are denied yet"),
     ("no_healthy_upstream", "there are no health checks yet"),
     ("tls_timeout", "no packet is lost yet while TLS is set up"),

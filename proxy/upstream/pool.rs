@@ -14,6 +14,7 @@ use whodunit_pingora::connect::{Line, Protocol};
 
 use super::balance::Turns;
 use super::own::Listeners;
+use super::places::{Place, Places, Room};
 use super::resolve::{Answer, Resolver};
 use super::tls::Tls;
 
@@ -37,6 +38,8 @@ pub struct Upstream {
     pub fingerprint: u64,
     /// How many attempts a request may have in all, the first included.
     pub attempts: usize,
+    /// How much may be under way to it at a time.
+    pub room: Room,
 }
 
 impl Upstream {
@@ -54,6 +57,7 @@ impl Upstream {
             fingerprint: hasher.finish() >> 1,
             line: Arc::new(Line { tls: tls.map(|tls| tls.ready), protocol, latch: None }),
             attempts: 1,
+            room: Room::default(),
         }
     }
 }
@@ -67,6 +71,7 @@ pub struct Pool {
     picks: AtomicUsize,
     resolver: Resolver,
     own: Arc<Listeners>,
+    places: Arc<Places>,
 }
 
 /// An endpoint, picked for one attempt.
@@ -91,11 +96,32 @@ pub struct Picked {
 
 impl Pool {
     /// A pool over this upstream. `own` are the addresses that this process listens on: no
-    /// endpoint may be one of them.
+    /// endpoint may be one of them. `places` counts what is under way.
     #[must_use]
-    pub fn new(upstream: Upstream, resolver: Resolver, own: Arc<Listeners>) -> Self {
+    pub fn new(
+        upstream: Upstream,
+        resolver: Resolver,
+        own: Arc<Listeners>,
+        places: Arc<Places>,
+    ) -> Self {
         let turns = Turns::new(upstream.endpoints.iter().map(|(_, weight)| *weight).collect());
-        Self { upstream, turns, picks: AtomicUsize::new(0), resolver, own }
+        Self { upstream, turns, picks: AtomicUsize::new(0), resolver, own, places }
+    }
+
+    /// A place for a request.
+    ///
+    /// # Errors
+    /// `upstream_limit_reached` when there is none.
+    pub fn request(&self) -> Result<Place, Failure> {
+        self.places.request(&self.upstream.name, self.upstream.room)
+    }
+
+    /// A place for a connection that carries one.
+    ///
+    /// # Errors
+    /// `upstream_limit_reached` when there is none.
+    pub fn connection(&self) -> Result<Place, Failure> {
+        self.places.connection(&self.upstream.name, self.upstream.room)
     }
 
     /// Picks an endpoint. Those `tried` already in this request have no turn unless none is left.
@@ -217,7 +243,7 @@ mod tests {
         let settings = ResolverSettings { servers, attempts: 1, ..ResolverSettings::default() };
         let own = own.iter().map(|address| address.parse().expect("an address")).collect();
         let resolver = Resolver::new(&settings).expect("servers are given");
-        Pool::new(upstream, resolver, Arc::new(Listeners::new(own)))
+        Pool::new(upstream, resolver, Arc::new(Listeners::new(own)), Arc::default())
     }
 
     async fn picks(pool: &Pool, tried: &[&str], count: usize) -> Vec<String> {
