@@ -89,13 +89,45 @@ fn proxy_ports_exhausted() {
         let expected = Expected {
             cause: "proxy_ports_exhausted",
             party: "proxy",
-            certainty: told.text("certainty").to_owned().leak(),
+            certainty: "proved",
             outcome: Outcome::Made(503),
             error: "proxy_internal_error",
             params: &[("next-hop", "*")],
-            evidence: &["errno"],
+            evidence: &["errno", "open", "max_count", "port_range", "setting"],
             ..LOST
         };
         check(&expected, &told);
+        assert_eq!(told.text("evidence.port_range"), "40000-40000");
+        assert_eq!(proxy.get("/").status(), 204, "the shortage is over");
+    });
+}
+
+/// The kernel has one word for both: no port left, and no address to send from.
+#[test]
+fn a_machine_without_ipv6_has_ports_enough() {
+    const OFF: &str = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+    apart("apart::a_machine_without_ipv6_has_ports_enough", || {
+        if let Err(error) = std::fs::write(OFF, "1") {
+            return skip(
+                "apart::a_machine_without_ipv6_has_ports_enough",
+                &format!("{OFF}: {error}"),
+            );
+        }
+        let proxy = Settings::endpoints(&["[fd00::1]:80"]).once().start();
+        let expected = Expected {
+            cause: "connect_unroutable",
+            certainty: "proved",
+            outcome: Outcome::Made(502),
+            error: "destination_ip_unroutable",
+            params: &[("next-hop", "[fd00::1]:80")],
+            evidence: &["errno"],
+            ..LOST
+        };
+        check(&expected, &proxy.get("/"));
+        let proxy = Settings::endpoints(&["[::1]:80"]).once().start();
+        let told = proxy.get("/");
+        let expected = Expected { params: &[("next-hop", "[::1]:80")], ..expected };
+        check(&expected, &told);
+        assert_eq!(told.text("evidence.errno"), "EADDRNOTAVAIL");
     });
 }

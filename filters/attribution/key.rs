@@ -137,6 +137,8 @@ tokens! {
         Coding = "coding",
         /// How many requests or connections of this kind were open.
         Open = "open",
+        /// The local ports that connections may be made from: the first and the last.
+        PortRange = "port_range",
         /// Round-trip time (`tcpi_rtt`), in microseconds.
         RttUs = "rtt_us",
         /// Times that the oldest unconfirmed segment was sent again without an answer

@@ -34,6 +34,7 @@ mod reading;
 mod reply;
 mod service;
 mod settings;
+mod shortage;
 mod steps;
 mod tally;
 mod tls;

@@ -87,7 +87,7 @@ cases! {
         outcome: Made(503),
         error: "proxy_internal_error",
         params: &[("next-hop", "*")],
-        evidence: &["errno"],
+        evidence: &["errno", "open", "max_count", "setting"],
         ..REFUSED
     }, || {
         let origin = Origin::answering("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
@@ -100,13 +100,19 @@ cases! {
         };
         let mut client = proxy.connect();
         assert_eq!(proxy.exchange(|| ask(&mut client)).status(), 204);
-        proxy.exchange(|| {
+        let told = proxy.exchange(|| {
             // The first three are always open, so there is no number left for another one.
             let before = limit(Rlimit { current: Some(3), maximum: getrlimit(Resource::Nofile).maximum });
             let answer = ask(&mut client);
             limit(before);
             answer
-        })
+        });
+        assert_eq!(told.value("evidence.max_count"), 3);
+        assert_eq!(told.text("evidence.setting"), "RLIMIT_NOFILE");
+        assert!(told.value("evidence.open").as_u64() > Some(3), "{:#}", told.record);
+        let mut again = proxy.connect();
+        assert_eq!(proxy.exchange(|| ask(&mut again)).status(), 204, "the shortage is over");
+        told
     };
     dns_name_not_found = Expected {
         cause: "dns_name_not_found",
