@@ -1,11 +1,13 @@
 //! Failures of the network itself, in a network of their own.
 
+use crate::causes::path::moving;
 use crate::causes::{Expected, Outcome, check};
 use crate::rig::client::Client;
+use crate::rig::dns::Answer;
 use crate::rig::net::{FORBIDDEN, SILENT, UNREACHABLE, apart};
 use crate::rig::origin::Origin;
 use crate::rig::settings::Settings;
-use crate::rig::skip;
+use crate::rig::{skip, until};
 
 /// The causes that are produced here.
 pub(crate) const PRODUCED: &[&str] =
@@ -29,6 +31,28 @@ fn connect_timeout() {
         let proxy =
             Settings::endpoints(&[SILENT]).with("timeouts", "connect: 300ms").once().start();
         check(&LOST, &proxy.get("/"));
+    });
+}
+
+#[test]
+fn dns_stale_address_of_a_silent_machine() {
+    apart("apart::dns_stale_address_of_a_silent_machine", || {
+        let (dns, settings) = moving(SILENT);
+        let proxy = settings.with("timeouts", "connect: 300ms").once().start();
+        check(&LOST, &proxy.get("/"));
+        dns.set("api.test", Answer::Addresses(vec![[127, 0, 0, 1].into()], 300));
+        let told = until("the name to be asked for again", || {
+            let told = proxy.get("/");
+            (told.text("cause") != "connect_timeout").then_some(told)
+        });
+        let expected = Expected {
+            cause: "dns_stale_address",
+            party: "proxy",
+            certainty: "proved",
+            evidence: &["address_gone", "answer_age_ms", "limit_ms", "setting"],
+            ..LOST
+        };
+        check(&expected, &told);
     });
 }
 
@@ -58,8 +82,9 @@ fn proxy_config_invalid() {
             party: "proxy",
             outcome: Outcome::Made(500),
             error: "proxy_configuration_error",
+            certainty: "proved",
             params: &[("next-hop", FORBIDDEN)],
-            evidence: &["errno"],
+            evidence: &["errno", "setting"],
             ..LOST
         };
         check(&expected, &proxy.get("/"));

@@ -5,7 +5,7 @@
 //! [`every_cause_is_produced`], unless it waits there with its reason.
 
 mod answer;
-mod path;
+pub(crate) mod path;
 mod request;
 
 use whodunit_filters::attribution::cause::CATALOGUE;
@@ -153,7 +153,6 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("alpn_mismatch", "upstreams do not speak HTTP/2 yet"),
     ("h2_stream_reset", "upstreams do not speak HTTP/2 yet"),
     ("h2_goaway", "upstreams do not speak HTTP/2 yet"),
-    ("dns_stale_address", "a name is not asked for again when a connection fails"),
     ("connect_reset", "only now and then, when the RST is faster than the first look: the lab"),
     ("request_black_hole", "needs the kernel's counters, which are not read yet"),
     ("request_unacknowledged", "needs the kernel's counters, which are not read yet"),

@@ -225,6 +225,14 @@ impl Exchange {
         self.attempts.first.iter().chain(&self.attempts.more)
     }
 
+    /// An attempt by its number, counted from 0, to be written to.
+    pub fn attempt_mut(&mut self, number: usize) -> Option<&mut Attempt> {
+        match number.checked_sub(1) {
+            None => self.attempts.first.as_mut(),
+            Some(after) => self.attempts.more.get_mut(after),
+        }
+    }
+
     /// How many attempts there were.
     #[must_use]
     pub fn attempts_made(&self) -> usize {

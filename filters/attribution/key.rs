@@ -62,6 +62,8 @@ tokens! {
         EverResolved = "ever_resolved",
         /// The age of the answer that was used.
         AnswerAgeMs = "answer_age_ms",
+        /// Whether that answer was past its time and could not be renewed.
+        AnswerOverdue = "answer_overdue",
         /// The address that was tried.
         Address = "address",
         /// How long ago another connection to that address was accepted.

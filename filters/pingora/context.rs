@@ -18,6 +18,7 @@ use crate::connect::Wire;
 use crate::lane::Lane;
 use crate::reply::AskedFor;
 use crate::settings::{Books, Settings};
+use crate::steps::Pending;
 
 /// The context of a request: the record of it, and the wrapped service's own context.
 pub struct Context<C> {
@@ -54,6 +55,8 @@ pub(crate) struct Case {
     pub(crate) lane: Option<Lane>,
     /// The age of the name server's answer that was used.
     pub(crate) answer_age: Option<Duration>,
+    /// What is being found out about attempts that failed.
+    pub(crate) inquiries: Vec<Pending>,
     /// The service was asked for an endpoint: from here on Pingora closes the client's connection
     /// after a failure.
     pub(crate) selecting: bool,
@@ -97,6 +100,7 @@ impl Case {
             verdict: None,
             lane: None,
             answer_age: None,
+            inquiries: Vec::new(),
             selecting: false,
             request_sent: false,
             send_began: None,

@@ -77,6 +77,7 @@ fn unchunk(session: &mut Session, response: &mut ResponseHeader) {
 /// Draws the verdict and answers the client if it still can be. Says whether another request may
 /// follow on the client's connection.
 pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error) -> bool {
+    steps::inquired(case, true).await;
     conclude(session, case, Some(error));
     let Some(verdict) = case.verdict.take() else { return false };
     let status = case.chosen.or_else(|| case.settings.statuses.of(verdict.cause));

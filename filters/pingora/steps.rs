@@ -2,6 +2,7 @@
 
 mod broken;
 mod chosen;
+mod inquire;
 
 use std::any::Any;
 use std::os::unix::io::RawFd;
@@ -24,6 +25,7 @@ use whodunit_filters::chain::{Filter, ResponseView, Verdict};
 use whodunit_filters::methods;
 
 pub(crate) use self::broken::{broke, served};
+pub(crate) use self::inquire::{Pending, inquired, noted};
 use crate::arrival::Arrival;
 use crate::connections::Connections;
 use crate::context::Case;
@@ -301,9 +303,7 @@ fn read_note(session: &mut Session, case: &mut Case) {
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);
     }
-    if let Some(age) = note.answer_age.take() {
-        case.answer_age = Some(age);
-    }
+    case.answer_age = note.answer_age.take();
 }
 
 /// The failure that an error of the service's own tells of, and the status it asks for.

@@ -10,6 +10,7 @@ use crate::rig::net::{Full, Refusing};
 use crate::rig::origin::Origin;
 use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
+use crate::rig::until;
 
 const REFUSED: Expected = Expected {
     cause: "connect_refused",
@@ -24,6 +25,18 @@ const REFUSED: Expected = Expected {
 };
 
 const UNNAMED: Expected = Expected { phase: "dns", ..REFUSED };
+
+/// A name server that knows a name at the address of this endpoint, and an upstream of that name.
+pub(crate) fn moving(endpoint: &str) -> (Dns, Settings) {
+    let address: std::net::SocketAddr = endpoint.parse().expect("an address");
+    let dns = Dns::new();
+    dns.set("api.test", Answer::Addresses(vec![address.ip()], 300));
+    let settings = Settings::endpoints(&[&format!("api.test:{}", address.port())]).with(
+        "resolver",
+        &format!("servers: [ \"{}\" ], timeout: 200ms, attempts: 1", dns.address),
+    );
+    (dns, settings)
+}
 
 /// Asks for a name that the name server answers so.
 fn named(answer: Option<Answer>) -> Told {
@@ -113,6 +126,24 @@ cases! {
         let mut again = proxy.connect();
         assert_eq!(proxy.exchange(|| ask(&mut again)).status(), 204, "the shortage is over");
         told
+    };
+    dns_stale_address = Expected {
+        cause: "dns_stale_address",
+        party: "proxy",
+        params: &[("next-hop", "*")],
+        evidence: &["errno", "answer_age_ms", "address_gone", "setting"],
+        ..REFUSED
+    }, || {
+        let closed = Refusing::new();
+        let (dns, settings) = moving(&closed.endpoint);
+        let proxy = settings.once().start();
+        assert_eq!(proxy.get("/").text("cause"), "connect_refused");
+        dns.set("api.test", Answer::Addresses(vec![[127, 0, 0, 3].into()], 300));
+        // What was learned within the last second is not asked for again.
+        until("the name to be asked for again", || {
+            let told = proxy.get("/");
+            (told.text("cause") != "connect_refused").then_some(told)
+        })
     };
     dns_name_not_found = Expected {
         cause: "dns_name_not_found",
