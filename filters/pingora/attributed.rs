@@ -245,7 +245,7 @@ where
         end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
-        steps::downloaded(&mut ctx.case, body.as_ref())?;
+        steps::downloaded(session, &mut ctx.case, body.as_ref())?;
         guard::call(Phase::Receive, || {
             self.inner.upstream_response_body_filter(session, body, end, &mut ctx.inner)
         })?

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use http::HeaderValue;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::server::ShutdownWatch;
 use whodunit_filters::attribution::disclosure::Disclosure;
@@ -68,6 +69,10 @@ pub(crate) struct Case {
     pub(crate) last_upload: Option<Instant>,
     /// The client waits to be told that its body is wanted (RFC 9110 section 10.1.1).
     pub(crate) invitation: bool,
+    /// The protocols that the origin is asked to switch to one of (RFC 9110 section 7.8).
+    pub(crate) upgrade: Option<HeaderValue>,
+    /// The origin is spoken to by TLS.
+    pub(crate) secured: bool,
     pub(crate) uploaded: u64,
     pub(crate) downloaded: u64,
     /// Bytes that the response body is to have, if it says so.
@@ -108,6 +113,8 @@ impl Case {
             answered_at: None,
             last_upload: None,
             invitation: false,
+            upgrade: None,
+            secured: false,
             uploaded: 0,
             downloaded: 0,
             expected: None,
@@ -161,6 +168,8 @@ impl Case {
         self.exchange.early = false;
         self.request_sent = false;
         self.invitation = false;
+        self.upgrade = None;
+        self.secured = false;
         self.send_began = None;
         self.sent_at = None;
         self.answered_at = None;

@@ -168,8 +168,11 @@ pub(crate) fn finished(
     let told = exchange.generated && case.verdict.is_some();
     if (error.is_some() || own) && !told {
         conclude(session, case, error);
-    } else if case.exchange.early && case.exchange.told_of_an_error().is_some() {
-        // How much of the request was written, and whether all of it, is known only now.
+    } else if case.exchange.attempt_failed() && case.verdict.is_none()
+        || case.exchange.early && case.exchange.told_of_an_error().is_some()
+    {
+        // What its body says, how much of the request was written, and whether all of it, is known
+        // only after the answer has gone out.
         look(session, case);
         case.verdict = Diagnosis::of(&case.exchange).map(Box::new);
     }

@@ -171,10 +171,11 @@ fn exchange(proxy: &Proxy, response: Option<Response>, record: Value) -> Told {
             discreet(proxy, member, answer);
         }
     } else {
-        // An answer that cuts an upload short is the origin's own, and says nothing of us.
-        let early = record["cause"] == "origin_early_response" && answer.status >= 400;
-        assert!(record["cause"].is_null() || !answer.whole() || early, "a good answer: {whole}");
-        assert!(ours.is_none() || !early, "a member on {answer:?}");
+        // What an answer of the origin's own tells beyond its header, only the record can tell.
+        let after = ["origin_early_response", "origin_expects_tls"];
+        let late = after.iter().any(|id| record["cause"] == *id) && answer.status >= 400;
+        assert!(record["cause"].is_null() || !answer.whole() || late, "a good answer: {whole}");
+        assert!(ours.is_none() || !late, "a member on {answer:?}");
     }
     if !generated && answer.whole() {
         untouched(proxy, &record, answer);
