@@ -130,6 +130,8 @@ fn told_in_the_header(expected: &Expected, told: &Told) {
 /// The causes that are produced outside of the cases, each with where.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("proxy_bug", "needs a panic inside a hook: the example of whodunit-pingora"),
+    ("proxy_stopping", "the process has ended by then: among the tests of operation"),
+    ("tunnel_broken", "beside the other tunnels"),
     ("request_write_failed", "its answer and its record differ: beside the cases"),
 ];
 

@@ -123,8 +123,16 @@ fn a_stop_does_not_wait_longer_than_its_grace() {
     proxy.process().signal(Signal::TERM);
     proxy.process().ended();
     let records = proxy.log.records();
-    assert!(records.len() <= 1, "{records:#?}");
-    assert!(records.iter().all(|record| record["phase"] == "wait"), "{records:#?}");
+    assert_eq!(records.len(), 1, "{records:#?}");
+    for (field, value) in [
+        ("cause", "proxy_stopping"),
+        ("party", "proxy"),
+        ("phase", "wait"),
+        ("certainty", "proved"),
+        ("sent", "full"),
+    ] {
+        assert_eq!(records[0][field], value, "{records:#?}");
+    }
 }
 
 #[test]

@@ -203,6 +203,23 @@ rows! {
                 .with(Key::Open, 20_000_u64).with(Key::MaxCount, 20_000_u64).with(Key::Setting, "limits.connections"),
         ),
     };
+    PROXY_STOPPING = Row {
+        id: "proxy_stopping",
+        party: Party::Proxy,
+        phase: Phase::Wait,
+        error: Some(ErrorType::ProxyInternalError),
+        standard: Status::CodeOrAbort(503),
+        cloudflare: Status::CodeOrAbort(500),
+        again: Again::Now,
+        meaning: "This proxy was told to stop, and did so while the request was under way: it had not ended within the time that is left to requests then.",
+        says: "This proxy was stopped while the request was under way[, {waited_ms} after it had begun].",
+        remedy: "If requests honestly take that long, raise `shutdown.grace`, and let whatever stops the process wait longer than that (`TimeoutStopSec` of systemd, `terminationGracePeriodSeconds` of Kubernetes).",
+        details: "proxy stopped[, {waited_ms} after the request had begun]",
+        proof: &[Key::WaitedMs],
+        elsewhere: &[("nginx", "connections cut off by worker_shutdown_timeout"), ("Envoy", "connections cut off at the end of --drain-time-s"), ("HAProxy", "connections cut off by hard-stop-after")],
+        when: by_denial,
+        witness: || witness::ended(Failure::denied(&PROXY_STOPPING).with(Key::WaitedMs, 31_000_u64)),
+    };
     ADDRESS_PROHIBITED = Row {
         id: "address_prohibited",
         party: Party::Proxy,
