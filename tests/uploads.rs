@@ -1,6 +1,8 @@
 //! Uploads that end early: who is to blame when the origin answers, or stalls, before it has the
 //! whole request.
 
+mod stalled;
+
 use crate::rig::client::Client;
 use crate::rig::message::Response;
 use crate::rig::origin::{Conversation, Origin};
