@@ -157,8 +157,11 @@ fn an_early_answer_of_an_origin_that_reads_no_more_arrives_at_the_limit_for_writ
     assert_eq!(told.status(), 413);
 }
 
+/// A way to leave a connection.
+type Leave = fn(Conversation);
+
 /// How an origin leaves that has answered in the middle of an upload.
-const LEAVING: [(&str, fn(Conversation)); 4] = [
+const LEAVING: [(&str, Leave); 4] = [
     ("fin", Conversation::close),
     ("rst", Conversation::reset),
     ("unread", drop),

@@ -11,6 +11,7 @@ use super::id::RequestId;
 use super::scene::Scene;
 
 /// One request and its answer.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The request's id, shared with the client and with other hops.

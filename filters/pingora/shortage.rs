@@ -91,7 +91,7 @@ fn counted(to: SocketAddr) -> Option<Ports> {
     Some(ports)
 }
 
-/// How many of these connections, as proc_net_tcp(5) has them, go to this address from a port of this
+/// How many of these connections, as `proc_net_tcp(5)` has them, go to this address from a port of this
 /// range; those that are closed and still hold their port are among them. `None` where there are too
 /// many to read.
 fn used(

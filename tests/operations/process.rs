@@ -146,7 +146,7 @@ fn an_idle_process_stops_at_once() {
     drop(kept);
 }
 
-/// Ticks of a processor that a process has used so far (proc_pid_stat(5)).
+/// Ticks of a processor that a process has used so far (`proc_pid_stat(5)`).
 fn ticks(pid: u32) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
     let (_, after) = stat.rsplit_once(") ").expect("its name is in brackets");
@@ -167,7 +167,9 @@ fn a_process_out_of_files_waits_and_serves_who_waited_with_it() {
         let began = ticks(proxy.id());
         // The kernel takes them; nobody accepts them.
         let mut waiting: Vec<Client> = (0..3).map(|_| proxy.connect()).collect();
-        waiting.iter_mut().for_each(|client| client.send(GET));
+        for client in &mut waiting {
+            client.send(GET);
+        }
         assert!(!waiting[0].speaks_within(Duration::from_secs(1)), "it has no number for it");
         let used = ticks(proxy.id()) - began;
         assert!(used < 20, "{used} ticks of some hundred went into trying again");
