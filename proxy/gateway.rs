@@ -11,13 +11,15 @@ use pingora::protocols::Digest;
 use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
-use whodunit_filters::attribution::cause::proxy::{NO_ROUTE, PROXY_BUG};
-use whodunit_filters::attribution::{Failure, Key, NextHop, Phase};
+use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, NO_ROUTE, PROXY_BUG};
+use whodunit_filters::attribution::{Diagnosis, Exchange, Failure, Key, NextHop, Phase, RequestId};
 use whodunit_pingora::connect::Latch;
-use whodunit_pingora::{Noted, connection_lost, deny};
+use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_reached};
 
 use crate::plan::{Destination, Plan};
 use crate::upstream::dial::{self, Source};
+use crate::upstream::places::Place;
+use crate::upstream::pool::Picked;
 
 /// The most of a host or path that becomes evidence.
 const QUOTED: usize = 256;
@@ -33,7 +35,14 @@ pub struct Trip {
     destination: Option<Arc<Destination>>,
     tried: Vec<NextHop>,
     endpoints: Vec<usize>,
+    /// What the attempt under way goes to.
+    picked: Option<Picked>,
+    /// The attempt is made only if the name has got another address meanwhile.
+    if_moved: bool,
     latch: Option<Latch>,
+    /// Held until the request ends, however that comes about.
+    place: Option<Place>,
+    line: Option<Place>,
 }
 
 impl Gateway {
@@ -65,9 +74,36 @@ impl Trip {
             let others = upstream.endpoints.iter().enumerate();
             let another = || {
                 others.clone().any(|(i, (_, weight))| *weight > 0 && !self.endpoints.contains(&i))
+                    || self.picked.as_ref().is_some_and(|picked| picked.more)
             };
-            self.endpoints.len() < upstream.attempts && (stale || another())
+            self.attempts_left() && (stale || another())
         })
+    }
+
+    fn attempts_left(&self) -> bool {
+        self.destination
+            .as_ref()
+            .is_some_and(|destination| self.endpoints.len() < destination.pool.upstream.attempts)
+    }
+
+    /// What is known here of an attempt that failed.
+    fn tell(&self, note: &mut Note) {
+        let (Some(destination), Some(picked)) = (&self.destination, &self.picked) else { return };
+        let upstream = &destination.pool.upstream;
+        if let Some(stale) = &picked.stale {
+            for key in [Key::Name, Key::Rcode, Key::InfoCode, Key::Resolver] {
+                if let Some(value) = stale.evidence.find(key) {
+                    note.evidence.set(key, value.clone());
+                }
+            }
+            note.evidence.set(Key::AnswerOverdue, true);
+        }
+        if !picked.passed_over.is_empty() {
+            let passed = picked.passed_over.iter().map(|(index, failure)| {
+                format!("{} ({})", upstream.endpoints[*index].0, cause(failure))
+            });
+            note.evidence.set(Key::Endpoints, passed.collect::<Vec<_>>());
+        }
     }
 }
 
@@ -96,6 +132,9 @@ impl ProxyHttp for Gateway {
         let Some(destination) = trip.destination.clone() else {
             return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, "no route was noted")));
         };
+        if trip.place.is_none() {
+            trip.place = Some(destination.pool.request().map_err(deny)?);
+        }
         let began = Instant::now();
         let picked = destination.pool.pick(&trip.tried).await.map_err(|failure| {
             if failure.phase == Phase::Dns {
@@ -103,6 +142,15 @@ impl ProxyHttp for Gateway {
             }
             deny(failure)
         })?;
+        if trip.line.is_none() {
+            // An attempt that follows takes over the place of the one that failed.
+            trip.line = Some(destination.pool.connection().map_err(deny)?);
+        }
+        if std::mem::take(&mut trip.if_moved) && trip.tried.contains(&picked.next_hop) {
+            // The attempt that failed has its verdict; this only ends the request.
+            let name = destination.pool.upstream.name.to_string();
+            return Err(deny(Failure::denied(&NO_ENDPOINTS).with(Key::Upstream, name)));
+        }
         let note = session.note();
         note.dns = picked.name.is_some().then_some(picked.dns);
         note.answer_age = picked.answer_age;
@@ -116,8 +164,9 @@ impl ProxyHttp for Gateway {
         let dialled =
             dial::dial(&destination.pool.upstream, &picked, &destination.timeouts, source)
                 .map_err(deny)?;
-        trip.tried.push(picked.next_hop);
+        trip.tried.push(picked.next_hop.clone());
         trip.endpoints.push(picked.endpoint);
+        trip.picked = Some(picked);
         trip.latch = dialled.latch;
         Ok(dialled.peer)
     }
@@ -137,14 +186,31 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
+    /// A name whose address cannot be reached is asked for anew. With no other endpoint left, another
+    /// attempt waits for that, and is made if there is a new address.
     fn fail_to_connect(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         _: &HttpPeer,
         trip: &mut Trip,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        error.set_retry(trip.may_go_on(false));
+        let mut again = trip.may_go_on(false);
+        let note = session.note();
+        trip.tell(note);
+        if let (Some(destination), Some(picked)) = (&trip.destination, &trip.picked) {
+            let name = &destination.pool.upstream.name;
+            let place = format!("upstreams.{name}.endpoints[{}]", picked.endpoint);
+            note.evidence.set(Key::Setting, place);
+            if let Some(findings) =
+                not_reached(&error).then(|| destination.pool.doubt(picked)).flatten()
+            {
+                note.inquiry = Some(Inquiry { findings, first: !again });
+                trip.if_moved = !again && trip.attempts_left();
+                again |= trip.if_moved;
+            }
+        }
+        error.set_retry(again);
         error
     }
 
@@ -162,6 +228,7 @@ impl ProxyHttp for Gateway {
             && session.response_written().is_none()
             && !session.as_downstream().retry_buffer_truncated()
             && trip.may_go_on(reused);
+        trip.tell(session.note());
         error.set_retry(again);
         error
     }
@@ -171,6 +238,13 @@ impl ProxyHttp for Gateway {
 fn upgrades(session: &Session) -> bool {
     let headers = &session.req_header().headers;
     headers.contains_key(UPGRADE) && headers.contains_key(CONNECTION)
+}
+
+/// Why an endpoint was passed over, in a word.
+fn cause(failure: &Failure) -> &'static str {
+    let mut exchange = Exchange::begin(RequestId::new());
+    exchange.fail(failure.clone());
+    Diagnosis::of(&exchange).map_or(PROXY_BUG.id, |verdict| verdict.cause.id)
 }
 
 /// A piece of evidence that a client wrote: bounded.

@@ -15,6 +15,7 @@ use whodunit_pingora::{Settings, Which};
 
 use crate::routes::{Matcher, Routes};
 use crate::upstream::own::Listeners;
+use crate::upstream::places::{Registry, Room};
 use crate::upstream::pool::{Pool, Upstream};
 use crate::upstream::resolve::{Resolver, ResolverSettings};
 use crate::upstream::tls::{Tls, TlsSettings};
@@ -41,12 +42,13 @@ pub struct Destination {
 }
 
 impl Plan {
-    /// The plan of a configuration. `own` are the addresses that this process listens on.
+    /// The plan of a configuration. `own` are the addresses that this process listens on; `places`
+    /// keeps the counts of what is under way from one plan to the next.
     ///
     /// # Errors
     /// Every file that the configuration names and that cannot be used, and the system's resolver
     /// settings if they cannot be read.
-    pub fn of(checked: &Checked, own: Listeners) -> Result<Self, Problems> {
+    pub fn of(checked: &Checked, own: Listeners, places: &Registry) -> Result<Self, Problems> {
         let section = &checked.config.resolver;
         let resolver = Resolver::new(&ResolverSettings {
             servers: section.servers.iter().map(|server| server.0).collect(),
@@ -64,7 +66,7 @@ impl Plan {
         for (name, section) in &checked.config.upstreams {
             match upstream(name, section) {
                 Ok(upstream) => {
-                    let pool = Pool::new(upstream, resolver.clone(), own.clone());
+                    let pool = Pool::new(upstream, resolver.clone(), own.clone(), places.of(name));
                     upstreams.insert(name.clone(), Arc::new(pool));
                 }
                 Err((key, says)) => wrong.push((vec!["upstreams", name, "tls", key], says)),
@@ -107,6 +109,7 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static
         endpoints: endpoints.collect(),
         hop: section.hop,
         attempts: usize::try_from(section.retries.attempts).unwrap_or(usize::MAX).max(1),
+        room: Room { connections: section.max_connections, requests: section.max_requests },
         ..Upstream::new(name, tls, protocol)
     })
 }

@@ -25,6 +25,7 @@ use crate::notice;
 use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
 use crate::upstream::own;
+use crate::upstream::places::Registry;
 use insight::Knowledge;
 
 /// Where the configuration came from, so that it can be read again.
@@ -42,6 +43,8 @@ pub(crate) struct Running {
     pub(crate) own: own::Listeners,
     pub(crate) listeners: whodunit_pingora::Listeners,
     pub(crate) plan: Arc<ArcSwap<Plan>>,
+    /// What is under way to the upstreams, whichever plan it began under.
+    places: Registry,
     pub(crate) checked: ArcSwap<Checked>,
     pub(crate) live: Live,
     pub(crate) ledger: Arc<Ledger>,
@@ -84,6 +87,7 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
         own: own::Listeners::new(addresses),
         listeners: listen::names(&sockets),
         plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
+        places: Registry::default(),
         live: Live::new(plan::settings(&checked, &node, listen::names(&sockets))),
         checked: ArcSwap::from_pointee(checked),
         ledger: Arc::new(Ledger::default()),
@@ -106,7 +110,7 @@ impl Running {
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = Plan::of(checked, self.own.clone())?;
+        let plan = Plan::of(checked, self.own.clone(), &self.places)?;
         // So that their counters are there from the start, at 0.
         for name in plan.upstreams.keys() {
             drop(self.ledger.upstream(name));

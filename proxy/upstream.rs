@@ -3,6 +3,7 @@
 pub mod balance;
 pub mod dial;
 pub mod own;
+pub mod places;
 pub mod pool;
 pub mod resolve;
 pub mod tls;

@@ -1,11 +1,13 @@
 //! Failures of the network itself, in a network of their own.
 
+use crate::causes::path::moving;
 use crate::causes::{Expected, Outcome, check};
 use crate::rig::client::Client;
+use crate::rig::dns::Answer;
 use crate::rig::net::{FORBIDDEN, SILENT, UNREACHABLE, apart};
 use crate::rig::origin::Origin;
 use crate::rig::settings::Settings;
-use crate::rig::skip;
+use crate::rig::{skip, until};
 
 /// The causes that are produced here.
 pub(crate) const PRODUCED: &[&str] =
@@ -29,6 +31,28 @@ fn connect_timeout() {
         let proxy =
             Settings::endpoints(&[SILENT]).with("timeouts", "connect: 300ms").once().start();
         check(&LOST, &proxy.get("/"));
+    });
+}
+
+#[test]
+fn dns_stale_address_of_a_silent_machine() {
+    apart("apart::dns_stale_address_of_a_silent_machine", || {
+        let (dns, settings) = moving(SILENT);
+        let proxy = settings.with("timeouts", "connect: 300ms").once().start();
+        check(&LOST, &proxy.get("/"));
+        dns.set("api.test", Answer::Addresses(vec![[127, 0, 0, 1].into()], 300));
+        let told = until("the name to be asked for again", || {
+            let told = proxy.get("/");
+            (told.text("cause") != "connect_timeout").then_some(told)
+        });
+        let expected = Expected {
+            cause: "dns_stale_address",
+            party: "proxy",
+            certainty: "proved",
+            evidence: &["address_gone", "answer_age_ms", "limit_ms", "setting"],
+            ..LOST
+        };
+        check(&expected, &told);
     });
 }
 
@@ -58,8 +82,9 @@ fn proxy_config_invalid() {
             party: "proxy",
             outcome: Outcome::Made(500),
             error: "proxy_configuration_error",
+            certainty: "proved",
             params: &[("next-hop", FORBIDDEN)],
-            evidence: &["errno"],
+            evidence: &["errno", "setting"],
             ..LOST
         };
         check(&expected, &proxy.get("/"));
@@ -89,13 +114,45 @@ fn proxy_ports_exhausted() {
         let expected = Expected {
             cause: "proxy_ports_exhausted",
             party: "proxy",
-            certainty: told.text("certainty").to_owned().leak(),
+            certainty: "proved",
             outcome: Outcome::Made(503),
             error: "proxy_internal_error",
             params: &[("next-hop", "*")],
-            evidence: &["errno"],
+            evidence: &["errno", "open", "max_count", "port_range", "setting"],
             ..LOST
         };
         check(&expected, &told);
+        assert_eq!(told.text("evidence.port_range"), "40000-40000");
+        assert_eq!(proxy.get("/").status(), 204, "the shortage is over");
+    });
+}
+
+/// The kernel has one word for both: no port left, and no address to send from.
+#[test]
+fn a_machine_without_ipv6_has_ports_enough() {
+    const OFF: &str = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+    apart("apart::a_machine_without_ipv6_has_ports_enough", || {
+        if let Err(error) = std::fs::write(OFF, "1") {
+            return skip(
+                "apart::a_machine_without_ipv6_has_ports_enough",
+                &format!("{OFF}: {error}"),
+            );
+        }
+        let proxy = Settings::endpoints(&["[fd00::1]:80"]).once().start();
+        let expected = Expected {
+            cause: "connect_unroutable",
+            certainty: "proved",
+            outcome: Outcome::Made(502),
+            error: "destination_ip_unroutable",
+            params: &[("next-hop", "[fd00::1]:80")],
+            evidence: &["errno"],
+            ..LOST
+        };
+        check(&expected, &proxy.get("/"));
+        let proxy = Settings::endpoints(&["[::1]:80"]).once().start();
+        let told = proxy.get("/");
+        let expected = Expected { params: &[("next-hop", "[::1]:80")], ..expected };
+        check(&expected, &told);
+        assert_eq!(told.text("evidence.errno"), "EADDRNOTAVAIL");
     });
 }

@@ -5,7 +5,7 @@
 //! [`every_cause_is_produced`], unless it waits there with its reason.
 
 mod answer;
-mod path;
+pub(crate) mod path;
 mod request;
 
 use whodunit_filters::attribution::cause::CATALOGUE;
@@ -130,6 +130,8 @@ fn told_in_the_header(expected: &Expected, told: &Told) {
 /// The causes that are produced outside of the cases, each with where.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("proxy_bug", "needs a panic inside a hook: the example of whodunit-pingora"),
+    ("proxy_stopping", "the process has ended by then: among the tests of operation"),
+    ("tunnel_broken", "beside the other tunnels"),
     ("request_write_failed", "its answer and its record differ: beside the cases"),
 ];
 
@@ -140,7 +142,6 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("client_tls_failed", "listeners do not speak TLS yet"),
     ("denied_by_policy", "there are no rules of access yet"),
     ("rate_limited", "there are no rates yet"),
-    ("upstream_limit_reached", "upstreams have no limit of connections yet"),
     ("address_prohibited", "no addresses are denied yet"),
     ("no_healthy_upstream", "there are no health checks yet"),
     ("tls_certificate_expired", "no origin of the tests has a certificate yet"),
@@ -153,9 +154,7 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("alpn_mismatch", "upstreams do not speak HTTP/2 yet"),
     ("h2_stream_reset", "upstreams do not speak HTTP/2 yet"),
     ("h2_goaway", "upstreams do not speak HTTP/2 yet"),
-    ("dns_stale_address", "a name is not asked for again when a connection fails"),
     ("connect_reset", "only now and then, when the RST is faster than the first look: the lab"),
-    ("origin_early_response", "an answer before the end of the request is taken for a good one"),
     ("response_bad_content_coding", "nothing is decoded yet"),
 ];
 

@@ -20,12 +20,8 @@ use crate::rig::settings::Settings;
 /// The faults that this proxy does not tell as the lab's table has it, each with the reason. One
 /// that it learns to tell fails the test until it is taken off.
 const UNTOLD: &[(&str, &str)] = &[
-    ("expects-tls-text", "the text of a 400 is not read yet: it is passed on as it is"),
-    ("expects-tls-page", "the text of a 400 is not read yet: it is passed on as it is"),
     ("upgrade-refused", "a 200 is passed on, as RFC 9110 section 7.8 lets an origin answer so"),
     ("length-and-coding", "Content-Length is dropped without a word where both are there"),
-    ("early-answer", "an answer before the end of the request passes as a good one"),
-    ("early-answer-drop", "an answer before the end of the request passes as a good one"),
 ];
 
 /// The causes that this test has seen produced when it passes: those of faults that leave no choice.

@@ -10,6 +10,7 @@ mod loops;
 mod network;
 mod operations;
 mod origins;
+mod places;
 mod readme;
 mod reload;
 mod retries;

@@ -1,8 +1,12 @@
 //! Trying again: where it helps, and where it could do harm.
 
+use crate::causes::path::moving;
+use crate::rig::dns::{Answer, Dns};
 use crate::rig::net::Refusing;
 use crate::rig::origin::{Conversation, Origin};
+use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
+use crate::rig::until;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const POST: &str = "POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi";
@@ -113,4 +117,102 @@ fn a_post_that_lost_the_race_is_not_repeated() {
     assert_eq!(told.text("cause"), "keepalive_race");
     assert_eq!(told.status(), 502);
     assert_eq!(origin.connections(), 1);
+}
+
+#[test]
+fn an_origin_that_moved_is_found_again_within_the_request() {
+    let closed = Refusing::new();
+    let (dns, settings) = moving(&closed.endpoint);
+    let port: u16 = closed.endpoint.rsplit_once(':').expect("a port").1.parse().expect("a number");
+    let origin = Origin::at(([127, 0, 0, 3], port).into(), |mut connection| {
+        while connection.request().is_some() {
+            connection.send(OK);
+        }
+    });
+    let proxy = settings.knowing(&origin).start();
+    let told = proxy.get("/");
+    assert_eq!(told.text("cause"), "connect_refused", "{:#}", told.record);
+    let attempts = |told: &Told| told.value("attempts").as_array().map_or(0, Vec::len);
+    assert_eq!(attempts(&told), 1, "there is nowhere else to go");
+    dns.set("api.test", Answer::Addresses(vec![[127, 0, 0, 3].into()], 300));
+    // What was learned within the last second is not asked for again.
+    let told = until("the name to be asked for again", || {
+        let told = proxy.send(POST);
+        (told.status() == 200).then_some(told)
+    });
+    assert!(told.value("cause").is_null(), "{:#}", told.record);
+    assert_eq!(attempts(&told), 2, "{:#}", told.record);
+    assert_eq!(told.text("attempts.0.cause"), "dns_stale_address");
+    assert_eq!(told.text("attempts.1.next_hop"), origin.endpoint);
+    let told = proxy.send(POST);
+    assert_eq!((told.status(), attempts(&told)), (200, 1), "the fresh address is used from now on");
+}
+
+#[test]
+fn another_address_of_the_same_name_is_tried() {
+    let closed = Refusing::new();
+    let (dns, settings) = moving(&closed.endpoint);
+    let port: u16 = closed.endpoint.rsplit_once(':').expect("a port").1.parse().expect("a number");
+    let origin = Origin::at(([127, 0, 0, 3], port).into(), |mut connection| {
+        while connection.request().is_some() {
+            connection.send(OK);
+        }
+    });
+    let both = vec![[127, 0, 0, 1].into(), [127, 0, 0, 3].into()];
+    dns.set("api.test", Answer::Addresses(both, 300));
+    let proxy = settings.knowing(&origin).start();
+    for _ in 0..4 {
+        assert_eq!(proxy.send(POST).status(), 200);
+    }
+}
+
+#[test]
+fn an_endpoint_that_was_passed_over_stands_in_the_record_of_a_failure() {
+    let closed = Refusing::new();
+    let dns = Dns::new();
+    dns.set("gone.test", Answer::Rcode(3));
+    let proxy = Settings::endpoints(&["gone.test:80", &closed.endpoint])
+        .with("resolver", &format!("servers: [ \"{}\" ], timeout: 200ms, attempts: 1", dns.address))
+        .start();
+    let told = proxy.get("/");
+    assert_eq!(told.text("cause"), "connect_refused", "{:#}", told.record);
+    let passed = told.value("evidence.endpoints.0").as_str().unwrap_or_default();
+    assert_eq!(passed, "gone.test:80 (dns_name_not_found)", "{:#}", told.record);
+}
+
+#[test]
+fn an_answer_that_could_not_be_renewed_is_told_of() {
+    let closed = Refusing::new();
+    let (dns, settings) = moving(&closed.endpoint);
+    dns.set("api.test", Answer::Addresses(vec![[127, 0, 0, 1].into()], 1));
+    let proxy = settings.start();
+    assert_eq!(proxy.get("/").text("cause"), "connect_refused");
+    dns.set("api.test", Answer::Rcode(2));
+    let told = until("the answer to be past its time", || {
+        let told = proxy.get("/");
+        (told.value("evidence.answer_overdue") == true).then_some(told)
+    });
+    assert_eq!(told.text("cause"), "connect_refused", "{:#}", told.record);
+    assert_eq!(told.text("evidence.rcode"), "SERVFAIL");
+    assert!(told.value("evidence.answer_age_ms").as_u64() >= Some(1_000), "{:#}", told.record);
+}
+
+#[test]
+fn a_silent_name_server_holds_no_verdict_up_for_long() {
+    let closed = Refusing::new();
+    let dns = Dns::new();
+    dns.set("api.test", Answer::Addresses(vec![[127, 0, 0, 1].into()], 300));
+    let port = closed.endpoint.rsplit_once(':').expect("a port").1;
+    let resolver = format!("servers: [ \"{}\" ], timeout: 30s, attempts: 1", dns.address);
+    let proxy =
+        Settings::endpoints(&[&format!("api.test:{port}")]).with("resolver", &resolver).start();
+    assert_eq!(proxy.get("/").text("cause"), "connect_refused");
+    dns.set("api.test", Answer::Silence);
+    let asked = dns.asked().len();
+    let told = until("the name to be asked for again", || {
+        let told = proxy.get("/");
+        (dns.asked().len() > asked).then_some(told)
+    });
+    assert_eq!(told.text("cause"), "connect_refused", "{:#}", told.record);
+    assert!(told.value("times_ms.total").as_f64() < Some(10_000.0), "{:#}", told.record);
 }

@@ -1,13 +1,16 @@
 //! Uploads that end early: who is to blame when the origin answers, or stalls, before it has the
 //! whole request.
 
+mod stalled;
+
 use crate::rig::client::Client;
 use crate::rig::message::Response;
-use crate::rig::origin::Origin;
+use crate::rig::origin::{Conversation, Origin};
 use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
 
 const REFUSED: &str = "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno";
+const TOO_LARGE: &str = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
 const BUSY: &str = "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\nno";
 const EXPECTING: &str = "POST / HTTP/1.1\r\nHost: app.test\r\nExpect: 100-continue\r\n\
      Content-Length: 10\r\n\r\n";
@@ -47,11 +50,39 @@ fn leaves(client: &mut Client) -> Option<Response> {
 
 #[test]
 fn a_client_that_was_told_not_to_send_its_body_did_nothing_wrong() {
-    for then in [stays, leaves] {
-        let told = early(REFUSED, EXPECTING, then);
-        assert!(told.record["cause"].is_null(), "{:#}", told.record);
-        assert_eq!(told.record["status"], 417);
+    for (answer, status) in [(REFUSED, 417), (TOO_LARGE, 413)] {
+        for then in [stays, leaves] {
+            let told = early(answer, EXPECTING, then);
+            assert!(told.record["cause"].is_null(), "{:#}", told.record);
+            assert_eq!(told.record["status"], status);
+        }
     }
+    let told = early(BUSY, EXPECTING, leaves);
+    assert_eq!(told.text("cause"), "origin_error", "{:#}", told.record);
+}
+
+#[test]
+fn an_origin_that_invites_a_body_and_then_refuses_it_answers_early() {
+    let origin = Origin::new(|mut connection| {
+        connection.head();
+        connection.pour(b"HTTP/1.1 100 Continue\r\n\r\n");
+        if connection.unread().is_empty() {
+            connection.fill();
+        }
+        connection.send(TOO_LARGE);
+        connection.reset();
+    });
+    let proxy = Settings::to(&origin).start();
+    let told = proxy.tell(|client| {
+        client.send(EXPECTING);
+        assert_eq!(client.line(), b"HTTP/1.1 100 Continue");
+        assert_eq!(client.line(), b"");
+        client.send("half");
+        client.receive("POST")
+    });
+    assert_eq!(told.text("cause"), "origin_early_response", "{:#}", told.record);
+    assert_eq!(told.status(), 413);
+    assert_eq!(told.value("evidence.written"), 4);
 }
 
 #[test]
@@ -99,4 +130,116 @@ fn a_client_that_stalls_its_upload_while_it_is_answered_is_no_slow_reader() {
     let told = early("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", HALF, stays);
     assert_eq!(told.text("cause"), "client_slow", "{:#}", told.record);
     assert_eq!(told.value("evidence")["setting"], "timeouts.request_body");
+}
+
+/// The answer lies there while the proxy still waits for the origin to take more of the body.
+#[test]
+fn an_early_answer_of_an_origin_that_reads_no_more_arrives_at_the_limit_for_writing() {
+    let (full, waiting) = std::sync::mpsc::channel::<()>();
+    let waiting = std::sync::Mutex::new(waiting);
+    let origin = Origin::new(move |mut connection| {
+        connection.head();
+        let waiting = waiting.lock().expect("nobody panicked");
+        waiting.recv().expect("the test waits");
+        connection.send(TOO_LARGE);
+        // The other end of the channel goes when the test is over.
+        let _ = waiting.recv();
+    });
+    let proxy = Settings::to(&origin).with("timeouts", "write: 1s").start();
+    let told = proxy.tell(|client| {
+        client.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 67108864\r\n\r\n");
+        client.fill_up();
+        full.send(()).expect("the origin waits");
+        client.receive("POST")
+    });
+    drop(full);
+    assert_eq!(told.text("cause"), "origin_early_response", "{:#}", told.record);
+    assert_eq!(told.status(), 413);
+}
+
+/// A way to leave a connection.
+type Leave = fn(Conversation);
+
+/// How an origin leaves that has answered in the middle of an upload.
+const LEAVING: [(&str, Leave); 4] = [
+    ("fin", Conversation::close),
+    ("rst", Conversation::reset),
+    ("unread", drop),
+    ("stays", Conversation::hold),
+];
+
+/// An origin that reads the head and a piece of the body, answers with the status that the path
+/// asks for, and leaves in the way that it asks for.
+fn hasty() -> Origin {
+    Origin::new(|mut connection| {
+        let Some(asked) = connection.head() else { return };
+        if connection.unread().is_empty() {
+            connection.fill();
+        }
+        let mut parts = asked.target.trim_start_matches('/').split('/');
+        let status = parts.next().expect("a path has a first part");
+        let how = parts.next().expect("and a second");
+        let body = "x".repeat(3_000);
+        connection.send(format!(
+            "HTTP/1.1 {status} So It Is\r\nX-Kept: yes\r\nContent-Length: 3000\r\n\r\n{body}"
+        ));
+        let (_, leave) = LEAVING.iter().find(|(name, _)| *name == how).expect("one of them");
+        leave(connection);
+    })
+}
+
+#[test]
+fn an_early_answer_arrives_whole_however_the_origin_leaves() {
+    const LARGE: u64 = 16 << 20;
+    let origin = hasty();
+    let proxy = Settings::to(&origin)
+        .with("timeouts", "request_body: 300ms, write: 500ms, read: 5s")
+        .once()
+        .start();
+    for status in [200, 401, 403, 413, 503] {
+        for (how, _) in LEAVING {
+            for framing in ["length", "chunked"] {
+                for large in [false, true] {
+                    let case = format!("{status} {how} {framing} large: {large}");
+                    let told = proxy.tell(|client| {
+                        let (field, begin) = match framing {
+                            "length" => (format!("Content-Length: {LARGE}"), String::new()),
+                            _ => ("Transfer-Encoding: chunked".into(), format!("{LARGE:x}\r\n")),
+                        };
+                        client.send(format!(
+                            "POST /{status}/{how} HTTP/1.1\r\nHost: app.test\r\n{field}\r\n\r\n{begin}"
+                        ));
+                        if large {
+                            client.upload(LARGE);
+                        } else {
+                            client.send("a little");
+                        }
+                        client.receive("POST")
+                    });
+                    assert_eq!(told.status(), status, "{case}: {:#}", told.record);
+                    assert!(told.answer().whole(), "{case}: {:?}", told.answer());
+                    assert_eq!(
+                        told.answer().fields.text("x-kept").as_deref(),
+                        Some("yes"),
+                        "{case}"
+                    );
+                    assert_eq!(told.record["generated"], false, "{case}: {:#}", told.record);
+                    if status < 400 {
+                        assert!(told.record["cause"].is_null(), "{case}: {:#}", told.record);
+                        continue;
+                    }
+                    for (field, value) in [
+                        ("cause", "origin_early_response"),
+                        ("party", "origin"),
+                        ("phase", "send"),
+                        ("certainty", "proved"),
+                        ("sent", "partial"),
+                    ] {
+                        assert_eq!(told.text(field), value, "{case}: {:#}", told.record);
+                    }
+                    assert!(told.value("evidence.written").as_u64() > Some(0), "{:#}", told.record);
+                }
+            }
+        }
+    }
 }

@@ -30,6 +30,15 @@ pub struct Upstream {
     /// When a request is tried again.
     #[serde(default)]
     pub retries: Retries,
+    /// How many connections to the endpoints may carry requests at a time; idle ones do not count.
+    /// Null: any number.
+    #[serde(default = "connections")]
+    #[schemars(range(min = 1))]
+    pub max_connections: Option<u32>,
+    /// How many requests may be under way at a time. Null: any number.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub max_requests: Option<u32>,
     /// Timeouts that differ for this upstream.
     #[serde(default)]
     pub timeouts: TimeoutsOverride,
@@ -67,6 +76,11 @@ struct Weighted {
     /// Its share of the requests, against the others'. 0 takes it out.
     #[serde(default = "one")]
     weight: u16,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "null stands for no limit")]
+const fn connections() -> Option<u32> {
+    Some(1024)
 }
 
 const fn one() -> u16 {

@@ -42,6 +42,9 @@ fn the_full_example_is_the_defaults() {
     assert_eq!(written, Config::default());
 
     let Upstream { tls, hop, balance, retries, ref endpoints, .. } = upstreams["web"].clone();
+    let least = example("minimal.yaml").1.config.upstreams;
+    let room = |upstream: &Upstream| (upstream.max_connections, upstream.max_requests);
+    assert_eq!(room(&upstreams["web"]), room(least.values().next().expect("it has one")));
     assert_eq!((tls, hop), (Some(Tls::default()), false));
     assert_eq!((balance, retries), (Balance::default(), Retries::default()));
     assert!(endpoints.iter().all(|endpoint| endpoint.weight == 1));

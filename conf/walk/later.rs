@@ -7,8 +7,6 @@ pub(super) const KEYS: &[(&str, &str)] = &[
     ("Listener", "proxy_protocol"),
     ("Upstream", "health"),
     ("Upstream", "eject"),
-    ("Upstream", "max_connections"),
-    ("Upstream", "max_requests"),
     ("Config", "store"),
 ];
 

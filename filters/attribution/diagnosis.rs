@@ -64,7 +64,7 @@ impl Diagnosis {
                 .min_by_key(|(_, scene)| scene.reticence())
                 .map(|(n, scene)| Self::on(scene, Some(n)));
         }
-        exchange.upstream_status.filter(|status| *status >= 500)?;
+        exchange.told_of_an_error()?;
         let told = Scene { exchange, failure: None, attempt: last };
         Some(Self::on(told, exchange.attempts_made().checked_sub(1)))
     }

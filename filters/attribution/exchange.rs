@@ -11,6 +11,7 @@ use super::id::RequestId;
 use super::scene::Scene;
 
 /// One request and its answer.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The request's id, shared with the client and with other hops.
@@ -35,6 +36,10 @@ pub struct Exchange {
     pub bytes: Bytes,
     /// The status that was parsed from the origin's bytes; never one that this proxy made.
     pub upstream_status: Option<u16>,
+    /// Whether the origin gave its final answer before it had been sent the whole request, unless the
+    /// client had asked first whether its body is wanted (`Expect: 100-continue`): an answer then is
+    /// what it asked for.
+    pub early: bool,
     /// The status that the client was sent.
     pub answered: Option<u16>,
     /// Whether that answer was made here.
@@ -201,6 +206,7 @@ impl Exchange {
             times: Times::default(),
             bytes: Bytes::default(),
             upstream_status: None,
+            early: false,
             answered: None,
             generated: false,
             received: None,
@@ -222,6 +228,14 @@ impl Exchange {
     /// All attempts, in order.
     pub fn attempts(&self) -> impl Iterator<Item = &Attempt> {
         self.attempts.first.iter().chain(&self.attempts.more)
+    }
+
+    /// An attempt by its number, counted from 0, to be written to.
+    pub fn attempt_mut(&mut self, number: usize) -> Option<&mut Attempt> {
+        match number.checked_sub(1) {
+            None => self.attempts.first.as_mut(),
+            Some(after) => self.attempts.more.get_mut(after),
+        }
     }
 
     /// How many attempts there were.
@@ -292,6 +306,15 @@ impl Exchange {
     #[must_use]
     pub fn attempt_failed(&self) -> bool {
         self.last_attempt().is_some_and(|attempt| attempt.failure.is_some())
+    }
+
+    /// The status of the origin's own answer, if that tells of an error: a 5xx, and a 4xx that came
+    /// early to a request that then was never sent whole. Every other 4xx is what the client asked
+    /// for.
+    #[must_use]
+    pub fn told_of_an_error(&self) -> Option<u16> {
+        let cut = || self.early && self.last_attempt().is_some_and(|a| a.sent == Sent::Partial);
+        self.upstream_status.filter(|status| *status >= 500 || *status >= 400 && cut())
     }
 
     /// How far the request got in any attempt.

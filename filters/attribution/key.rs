@@ -62,6 +62,8 @@ tokens! {
         EverResolved = "ever_resolved",
         /// The age of the answer that was used.
         AnswerAgeMs = "answer_age_ms",
+        /// Whether that answer was past its time and could not be renewed.
+        AnswerOverdue = "answer_overdue",
         /// The address that was tried.
         Address = "address",
         /// How long ago another connection to that address was accepted.
@@ -137,6 +139,8 @@ tokens! {
         Coding = "coding",
         /// How many requests or connections of this kind were open.
         Open = "open",
+        /// The local ports that connections may be made from: the first and the last.
+        PortRange = "port_range",
         /// Round-trip time (`tcpi_rtt`), in microseconds.
         RttUs = "rtt_us",
         /// Times that the oldest unconfirmed segment was sent again without an answer

@@ -159,7 +159,10 @@ impl Scene<'_> {
             Key::Address => self.attempt.map(|a| a.next_hop.to_string().into()),
             Key::Written => {
                 let written = self.exchange.bytes.upstream_out;
-                (written > 0 && self.exchange.attempts_made() == 1).then(|| written.into())
+                // After an early answer it is known at the end only, and is that attempt's alone.
+                let early = self.exchange.early && self.exchange.times.total.is_some();
+                let alone = self.exchange.attempts_made() == 1;
+                (early || written > 0 && alone).then(|| written.into())
             }
             Key::WaitedMs => match self.failure.map(|f| f.side)? {
                 Side::Client => self.exchange.times.total.map(Into::into),

@@ -48,6 +48,27 @@ fn looks_like(escaped: &str) -> Option<&'static str> {
     (text && !escaped.starts_with("HTTP/")).then_some("plain text without a status line (HTTP/0.9)")
 }
 
+/// What servers write into the body of a 400 when they expect TLS and are spoken to in plain HTTP:
+/// nginx, Go's `net/http` (Caddy, Traefik), Apache httpd, Tomcat.
+const TLS_WANTED: [&str; 4] = [
+    "The plain HTTP request was sent to HTTPS port",
+    "Client sent an HTTP request to an HTTPS server",
+    "speaking plain HTTP to an SSL-enabled server port",
+    "This combination of host and port requires TLS",
+];
+
+/// The most of a piece that is looked at: their pages are shorter.
+const PAGE: usize = 1024;
+
+/// The words by which the beginning of a 400's body, or a piece of it, says that the port expects
+/// TLS.
+#[must_use]
+pub fn wants_tls(piece: &[u8]) -> Option<&'static str> {
+    let page = &piece[..piece.len().min(PAGE)];
+    let holds = |words: &str| page.windows(words.len()).any(|part| part == words.as_bytes());
+    TLS_WANTED.into_iter().find(|words| holds(words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +89,17 @@ mod tests {
         assert_eq!(noted(b"\x01\xff\xfe").1, None);
         assert_eq!(noted(b"HTTP/1.1 2000 OK\r\n").1, None);
         assert!(noted(b"<html>hello").1.is_some_and(|guess| guess.contains("HTTP/0.9")));
+    }
+
+    #[test]
+    fn a_page_that_asks_for_tls_is_known_by_its_words() {
+        let go = b"Client sent an HTTP request to an HTTPS server.\n";
+        assert_eq!(wants_tls(go), Some("Client sent an HTTP request to an HTTPS server"));
+        assert_eq!(wants_tls(b"<h1>400 Bad Request</h1>"), None);
+        assert_eq!(wants_tls(b""), None);
+        let far = [&[b' '; PAGE], &go[..]].concat();
+        assert_eq!(wants_tls(&far), None, "not one of their pages");
+        assert!(TLS_WANTED.iter().all(|words| words.len() <= KEPT));
     }
 
     #[test]

@@ -153,6 +153,7 @@ where
         ctx: &mut Self::CTX,
     ) -> Result<Box<HttpPeer>> {
         steps::selecting(&mut ctx.case);
+        steps::inquired(&mut ctx.case, false).await;
         let theirs = self.inner.upstream_peer(session, &mut ctx.inner);
         let chosen = guard::hook(Phase::Route, theirs).await;
         steps::selected(session, &mut ctx.case, chosen)
@@ -167,7 +168,9 @@ where
     ) -> Box<Error> {
         steps::not_connected(&mut ctx.case, &error);
         let theirs = || self.inner.fail_to_connect(session, peer, &mut ctx.inner, error);
-        guard::call(Phase::Connect, theirs).unwrap_or_else(|bug| bug)
+        let error = guard::call(Phase::Connect, theirs).unwrap_or_else(|bug| bug);
+        steps::noted(session, &mut ctx.case);
+        error
     }
 
     async fn connected_to_upstream(
@@ -242,7 +245,7 @@ where
         end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<Duration>> {
-        steps::downloaded(&mut ctx.case, body.as_ref())?;
+        steps::downloaded(session, &mut ctx.case, body.as_ref())?;
         guard::call(Phase::Receive, || {
             self.inner.upstream_response_body_filter(session, body, end, &mut ctx.inner)
         })?
@@ -293,6 +296,7 @@ where
         steps::broke(session, &mut ctx.case, &error);
         let theirs = || self.inner.error_while_proxy(peer, session, error, &mut ctx.inner, reused);
         let mut error = guard::call(Phase::Wait, theirs).unwrap_or_else(|bug| bug);
+        steps::noted(session, &mut ctx.case);
         error.retry.decide_reuse(reused);
         steps::veto_harm(&ctx.case, &mut error);
         error

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use whodunit_filters::Set;
 use whodunit_filters::attribution::cause::path::CONNECT_TIMEOUT;
-use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+use whodunit_filters::attribution::{Failure, Fault, Key, NextHop, Phase, Side};
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_filters::units::Span;
 
 use crate::context::Case;
+use crate::shortage;
 
 /// For so long what went well says something of a connection that does not.
 const LATELY: Duration = Duration::from_mins(1);
@@ -32,6 +33,13 @@ impl Case {
             }
         }
         match (failure.side, failure.phase, failure.fault) {
+            (_, _, Fault::FilesExhausted) => shortage::of_files(failure),
+            (_, _, Fault::PortsExhausted) => {
+                let attempt = self.exchange.last_attempt();
+                if let Some(NextHop::Inet(to)) = attempt.map(|attempt| &attempt.next_hop) {
+                    shortage::of_ports(failure, *to);
+                }
+            }
             (Side::Origin, Phase::Send | Phase::Wait, Fault::Closed | Fault::Reset) => {
                 failure.evidence.set_if_absent(Key::WaitedMs, self.at_work());
                 let learned = self.lane.as_ref().and_then(|lane| lane.neighbour().idle_timeout());
@@ -124,7 +132,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use whodunit_filters::attribution::{Attempt, Connection, NextHop};
+    use whodunit_filters::attribution::{Attempt, Connection};
 
     use super::*;
     use crate::lane::Lane;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use http::HeaderValue;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::server::ShutdownWatch;
 use whodunit_filters::attribution::disclosure::Disclosure;
@@ -18,6 +19,7 @@ use crate::connect::Wire;
 use crate::lane::Lane;
 use crate::reply::AskedFor;
 use crate::settings::{Books, Settings};
+use crate::steps::Pending;
 
 /// The context of a request: the record of it, and the wrapped service's own context.
 pub struct Context<C> {
@@ -58,6 +60,8 @@ pub(crate) struct Case {
     pub(crate) noted_upstream: bool,
     /// The age of the name server's answer that was used.
     pub(crate) answer_age: Option<Duration>,
+    /// What is being found out about attempts that failed.
+    pub(crate) inquiries: Vec<Pending>,
     /// The service was asked for an endpoint: from here on Pingora closes the client's connection
     /// after a failure.
     pub(crate) selecting: bool,
@@ -69,6 +73,10 @@ pub(crate) struct Case {
     pub(crate) last_upload: Option<Instant>,
     /// The client waits to be told that its body is wanted (RFC 9110 section 10.1.1).
     pub(crate) invitation: bool,
+    /// The protocols that the origin is asked to switch to one of (RFC 9110 section 7.8).
+    pub(crate) upgrade: Option<HeaderValue>,
+    /// The origin is spoken to by TLS.
+    pub(crate) secured: bool,
     pub(crate) uploaded: u64,
     pub(crate) downloaded: u64,
     /// Bytes that the response body is to have, if it says so.
@@ -103,6 +111,7 @@ impl Case {
             endpoints: None,
             noted_upstream: false,
             answer_age: None,
+            inquiries: Vec::new(),
             selecting: false,
             request_sent: false,
             send_began: None,
@@ -110,6 +119,8 @@ impl Case {
             answered_at: None,
             last_upload: None,
             invitation: false,
+            upgrade: None,
+            secured: false,
             uploaded: 0,
             downloaded: 0,
             expected: None,
@@ -163,8 +174,11 @@ impl Case {
         self.compare_idle();
         self.exchange.attempt(attempt);
         self.exchange.upstream_status = None;
+        self.exchange.early = false;
         self.request_sent = false;
         self.invitation = false;
+        self.upgrade = None;
+        self.secured = false;
         self.send_began = None;
         self.sent_at = None;
         self.answered_at = None;
@@ -207,6 +221,7 @@ impl Case {
         let now = Instant::now();
         self.answered_at = Some(now);
         self.exchange.upstream_status = Some(status);
+        self.exchange.early = !self.request_sent && !self.invitation;
         if let Some(lane) = &self.lane {
             lane.answered(self.idle(), self.size());
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use whodunit_filters::attribution::cause::proxy::PROXY_STOPPING;
 use whodunit_filters::attribution::{Diagnosis, Failure, Fault, Key, Phase, Side};
 
 use crate::context::Case;
@@ -46,11 +47,6 @@ impl Case {
                 None => failure,
             };
         }
-        let (fault, at) = if std::thread::panicking() {
-            (Fault::Panic, "a panic")
-        } else {
-            (Fault::Unforeseen, "cut off unfinished; the process was probably stopping")
-        };
         let phase = match self.exchange.last_attempt() {
             None => Phase::Request,
             Some(attempt) => {
@@ -58,7 +54,17 @@ impl Case {
                 Moment::of(&self.exchange, connecting, self.request_sent).phase()
             }
         };
-        Failure::new(Side::Inside, phase, fault).with(Key::At, at)
+        let stopping = self.shutdown.as_ref().is_some_and(|shutdown| *shutdown.borrow());
+        let failure = if std::thread::panicking() {
+            Failure::new(Side::Inside, phase, Fault::Panic).with(Key::At, "a panic")
+        } else if stopping {
+            let waited = self.exchange.started.elapsed();
+            Failure::denied(&PROXY_STOPPING).with(Key::WaitedMs, waited)
+        } else {
+            let failure = Failure::new(Side::Inside, phase, Fault::Unforeseen);
+            failure.with(Key::At, "cut off unfinished, and not by a stop")
+        };
+        Failure { phase, ..failure }
     }
 
     /// Makes the answer, if none was begun, and leaves it with the client's connection.

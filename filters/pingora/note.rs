@@ -10,7 +10,8 @@ use pingora::http::ResponseHeader;
 use pingora::modules::http::{HttpModule, HttpModuleBuilder, HttpModuleCtx, Module};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
-use whodunit_filters::attribution::{Cause, Failure, NextHop, header};
+use tokio::sync::oneshot;
+use whodunit_filters::attribution::{Cause, Evidence, Failure, NextHop, header};
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
@@ -38,6 +39,21 @@ pub struct Note {
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.
     pub answer_age: Option<Duration>,
+    /// Facts about the attempt that has just failed, to stand beside its failure. Looked at after
+    /// `fail_to_connect` and `error_while_proxy`.
+    pub evidence: Evidence,
+    /// What the service has begun to find out about that attempt. Looked at likewise.
+    pub inquiry: Option<Inquiry>,
+}
+
+/// A question that a failed attempt raises. The verdict waits for the answer, until half a second
+/// after the failure at most.
+#[derive(Debug)]
+pub struct Inquiry {
+    /// The answer; a sender that is dropped has none.
+    pub findings: oneshot::Receiver<Evidence>,
+    /// Whether another attempt is of use only once the answer is known, and so waits for it too.
+    pub first: bool,
 }
 
 /// Gives a Pingora session its [`Note`].

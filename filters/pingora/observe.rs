@@ -96,6 +96,24 @@ pub fn connection_lost(error: &Error) -> bool {
     lost && *error.esource() == ErrorSource::Upstream
 }
 
+/// Whether an error says that nobody was reached at the address: what another address may make up
+/// for.
+#[must_use]
+pub fn not_reached(error: &Error) -> bool {
+    if let Some(Failure { phase, fault, .. }) = denial(error).map(|denial| &denial.failure) {
+        let unreached =
+            matches!(fault, Fault::Refused | Fault::Reset | Fault::Unroutable | Fault::TimedOut);
+        return *phase == Phase::Connect && unreached;
+    }
+    matches!(
+        error.etype(),
+        ErrorType::ConnectRefused
+            | ErrorType::ConnectNoRoute
+            | ErrorType::ConnectTimedout
+            | ErrorType::ConnectError
+    )
+}
+
 /// What an error says was seen to break.
 pub(crate) fn failure(error: &Error, moment: Moment) -> Failure {
     if let Some(denial) = denial(error) {

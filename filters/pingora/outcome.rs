@@ -45,8 +45,12 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
         return;
     }
     look(session, case);
-    case.call_witnesses_of_answer();
-    let verdict = Diagnosis::of(&case.exchange);
+    // Whether an early 4xx cut the request short shows only at the end.
+    let failed = status.is_server_error();
+    if failed {
+        case.call_witnesses_of_answer();
+    }
+    let verdict = failed.then(|| Diagnosis::of(&case.exchange)).flatten();
     let node = &case.settings.node;
     let ours = match &verdict {
         Some(verdict) => header::member(node, &case.exchange, verdict, code, case.disclosure),
@@ -76,6 +80,7 @@ fn unchunk(session: &mut Session, response: &mut ResponseHeader) {
 /// Draws the verdict and answers the client if it still can be. Says whether another request may
 /// follow on the client's connection.
 pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error) -> bool {
+    steps::inquired(case, true).await;
     conclude(session, case, Some(error));
     let Some(verdict) = case.verdict.take() else { return false };
     let status = case.chosen.or_else(|| case.settings.statuses.of(verdict.cause));
@@ -165,6 +170,13 @@ pub(crate) fn finished(
     let told = exchange.generated && case.verdict.is_some();
     if (error.is_some() || own) && !told {
         conclude(session, case, error);
+    } else if case.exchange.attempt_failed() && case.verdict.is_none()
+        || case.exchange.early && case.exchange.told_of_an_error().is_some()
+    {
+        // What its body says, how much of the request was written, and whether all of it, is known
+        // only after the answer has gone out.
+        look(session, case);
+        case.verdict = Diagnosis::of(&case.exchange).map(Box::new);
     }
     case.went_well();
     case.lane = None;

@@ -2,6 +2,8 @@
 
 mod broken;
 mod chosen;
+mod inquire;
+mod mistaken;
 
 use std::any::Any;
 use std::os::unix::io::RawFd;
@@ -17,13 +19,12 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType, Result};
 use whodunit_filters::attribution::cause::proxy::DENIED_BY_POLICY;
-use whodunit_filters::attribution::{
-    Attempt, Connection, Failure, Fault, Key, NextHop, Phase, RequestId, Sent, Side,
-};
+use whodunit_filters::attribution::{Attempt, Connection, Failure, Key, NextHop, RequestId, Sent};
 use whodunit_filters::chain::{Filter, ResponseView, Verdict};
 use whodunit_filters::methods;
 
 pub(crate) use self::broken::{broke, served};
+pub(crate) use self::inquire::{Pending, inquired, noted};
 use crate::arrival::Arrival;
 use crate::connections::Connections;
 use crate::context::Case;
@@ -153,6 +154,7 @@ pub(crate) fn connected(
 ) {
     let (idle, requests) = connections.take(fd, reused);
     case.fd = Some(fd);
+    case.secured = digest.is_some_and(|digest| digest.ssl_digest.is_some());
     let mut timing = digest.into_iter().flat_map(|digest| digest.timing_digest.iter()).flatten();
     let (tcp, tls) = (timing.next(), timing.next());
     let established = tcp.map_or_else(SystemTime::now, |tcp| tcp.established_ts);
@@ -192,6 +194,7 @@ pub(crate) fn forwarding(
     let expect = request.headers.get(names::EXPECT);
     case.invitation =
         expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    case.upgrade = request.headers.get(names::UPGRADE).cloned();
     case.sending();
     Ok(())
 }
@@ -252,21 +255,22 @@ pub(crate) fn answered(
         case.exchange.received = view::joined(headers, &crate::reply::PROXY_STATUS);
         case.believe();
     }
-    let request = session.req_header();
-    if status == http::StatusCode::SWITCHING_PROTOCOLS
-        && !request.headers.contains_key(names::UPGRADE)
-    {
-        let unasked = Failure::new(Side::Origin, Phase::Wait, Fault::Upgrade);
-        return Err(deny(unasked.with(Key::Offered, "nothing").with(Key::Selected, "101")));
+    if status == http::StatusCode::SWITCHING_PROTOCOLS {
+        mistaken::switched(case, headers)?;
     }
+    let request = session.req_header();
     let view = ResponseView { status, headers, method: &request.method };
     obey(case.settings.chain.response(&view, &case.route()))
 }
 
 /// A piece of the origin's body came.
-pub(crate) fn downloaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
+pub(crate) fn downloaded(session: &Session, case: &mut Case, body: Option<&Bytes>) -> Result<()> {
     let Some(piece) = body else { return Ok(()) };
+    let before = case.downloaded;
     case.downloaded += piece.len() as u64;
+    if before < mistaken::PAGE && case.exchange.upstream_status == Some(400) {
+        mistaken::wants_tls(session, case, piece)?;
+    }
     let since = case.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed());
     obey(case.settings.chain.response_body(case.downloaded, since, &case.route()))
 }
@@ -303,9 +307,7 @@ fn read_note(session: &mut Session, case: &mut Case) {
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);
     }
-    if let Some(age) = note.answer_age.take() {
-        case.answer_age = Some(age);
-    }
+    case.answer_age = note.answer_age.take();
 }
 
 /// The failure that an error of the service's own tells of, and the status it asks for.

@@ -11,6 +11,7 @@ use super::End;
 use super::output::put;
 use crate::plan::Plan;
 use crate::upstream::own::Listeners;
+use crate::upstream::places::Registry;
 
 /// Check a configuration, and list all that is wrong with it.
 ///
@@ -37,10 +38,12 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn main(self) -> io::Result<End> {
         let (problems, good) = match whodunit_conf::load(&self.config) {
-            Ok((checked, _)) => match Plan::of(&checked, Listeners::default()) {
-                Ok(_) => (checked.warnings, true),
-                Err(problems) => (checked.warnings.and(problems), false),
-            },
+            Ok((checked, _)) => {
+                match Plan::of(&checked, Listeners::default(), &Registry::default()) {
+                    Ok(_) => (checked.warnings, true),
+                    Err(problems) => (checked.warnings.and(problems), false),
+                }
+            }
             Err(problems) => (problems, false),
         };
         if self.json {

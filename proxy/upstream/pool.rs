@@ -7,13 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
 use whodunit_conf::schema::address::Target;
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, PROXY_CONFIG_INVALID};
-use whodunit_filters::attribution::{Failure, Key, NextHop};
+use whodunit_filters::attribution::{Evidence, Failure, Key, NextHop};
 use whodunit_pingora::connect::{Line, Protocol};
 
 use super::balance::Turns;
 use super::own::Listeners;
+use super::places::{Place, Places, Room};
 use super::resolve::{Answer, Resolver};
 use super::tls::Tls;
 
@@ -37,6 +39,8 @@ pub struct Upstream {
     pub fingerprint: u64,
     /// How many attempts a request may have in all, the first included.
     pub attempts: usize,
+    /// How much may be under way to it at a time.
+    pub room: Room,
 }
 
 impl Upstream {
@@ -54,6 +58,7 @@ impl Upstream {
             fingerprint: hasher.finish() >> 1,
             line: Arc::new(Line { tls: tls.map(|tls| tls.ready), protocol, latch: None }),
             attempts: 1,
+            room: Room::default(),
         }
     }
 }
@@ -67,6 +72,7 @@ pub struct Pool {
     picks: AtomicUsize,
     resolver: Resolver,
     own: Arc<Listeners>,
+    places: Arc<Places>,
 }
 
 /// An endpoint, picked for one attempt.
@@ -84,6 +90,8 @@ pub struct Picked {
     pub answer_age: Option<Duration>,
     /// Set if that answer is past its time and could not be renewed: why not.
     pub stale: Option<Failure>,
+    /// Whether its name has other addresses that were not tried yet.
+    pub more: bool,
     /// Endpoints whose turn came first and that no connection can be made to, each with the
     /// reason.
     pub passed_over: Vec<(usize, Failure)>,
@@ -99,11 +107,32 @@ impl Upstream {
 
 impl Pool {
     /// A pool over this upstream. `own` are the addresses that this process listens on: no
-    /// endpoint may be one of them.
+    /// endpoint may be one of them. `places` counts what is under way.
     #[must_use]
-    pub fn new(upstream: Upstream, resolver: Resolver, own: Arc<Listeners>) -> Self {
+    pub fn new(
+        upstream: Upstream,
+        resolver: Resolver,
+        own: Arc<Listeners>,
+        places: Arc<Places>,
+    ) -> Self {
         let turns = Turns::new(upstream.endpoints.iter().map(|(_, weight)| *weight).collect());
-        Self { upstream, turns, picks: AtomicUsize::new(0), resolver, own }
+        Self { upstream, turns, picks: AtomicUsize::new(0), resolver, own, places }
+    }
+
+    /// A place for a request.
+    ///
+    /// # Errors
+    /// `upstream_limit_reached` when there is none.
+    pub fn request(&self) -> Result<Place, Failure> {
+        self.places.request(&self.upstream.name, self.upstream.room)
+    }
+
+    /// A place for a connection that carries one.
+    ///
+    /// # Errors
+    /// `upstream_limit_reached` when there is none.
+    pub fn connection(&self) -> Result<Place, Failure> {
+        self.places.connection(&self.upstream.name, self.upstream.room)
     }
 
     /// Picks an endpoint. Those `tried` already in this request have no turn unless none is left.
@@ -125,7 +154,9 @@ impl Pool {
                 let Some(endpoint) = turn else { break };
                 match self.locate(endpoint, tried).await {
                     Ok(Some((next_hop, answer))) => {
-                        return Ok(self.picked(endpoint, next_hop, answer, started, passed_over));
+                        let mut picked = self.picked(endpoint, next_hop, answer, tried, started);
+                        picked.passed_over = passed_over;
+                        return Ok(picked);
                     }
                     Ok(None) => {
                         exhausted.insert(endpoint);
@@ -145,8 +176,8 @@ impl Pool {
         endpoint: usize,
         next_hop: NextHop,
         answer: Option<Answer>,
+        tried: &[NextHop],
         started: Instant,
-        passed_over: Vec<(usize, Failure)>,
     ) -> Picked {
         let name = match &self.upstream.endpoints[endpoint].0 {
             Target::Name(name, _) => Some(name.clone()),
@@ -154,8 +185,25 @@ impl Pool {
         };
         let dns = if name.is_some() { started.elapsed() } else { Duration::ZERO };
         let answer_age = answer.as_ref().map(|answer| answer.age);
+        let more = match (&answer, &next_hop) {
+            (Some(answer), NextHop::Inet(this)) => answer.addresses.iter().any(|address| {
+                let other = SocketAddr::new(*address, this.port());
+                other != *this && !tried.contains(&NextHop::Inet(other))
+            }),
+            _ => false,
+        };
         let stale = answer.and_then(|answer| answer.stale);
-        Picked { endpoint, next_hop, name, dns, answer_age, stale, passed_over }
+        Picked { endpoint, next_hop, name, dns, answer_age, stale, more, passed_over: Vec::new() }
+    }
+
+    /// Has the name of an endpoint asked for anew that could not be reached, if it has one: whether
+    /// the address is still one of its.
+    #[must_use]
+    pub fn doubt(&self, picked: &Picked) -> Option<oneshot::Receiver<Evidence>> {
+        match (&picked.name, &picked.next_hop) {
+            (Some(name), NextHop::Inet(address)) => self.resolver.doubt(name, address.ip()),
+            _ => None,
+        }
     }
 
     /// Whether an endpoint that needs no name server was tried.
@@ -208,90 +256,4 @@ impl Pool {
 }
 
 #[cfg(test)]
-mod tests {
-    use whodunit_filters::attribution::Fault;
-
-    use super::super::resolve::ResolverSettings;
-    use super::*;
-
-    fn pool(endpoints: &[(&str, u32)], own: &[&str]) -> Pool {
-        let endpoints = endpoints
-            .iter()
-            .map(|(target, weight)| (target.parse().expect("a target"), *weight))
-            .collect();
-        let upstream = Upstream { endpoints, ..Upstream::new("web", None, Protocol::Auto) };
-        // Nobody is asked here: port 9 of the loopback would refuse at once.
-        let servers = vec!["127.0.0.1:9".parse().expect("an address")];
-        let settings = ResolverSettings { servers, attempts: 1, ..ResolverSettings::default() };
-        let own = own.iter().map(|address| address.parse().expect("an address")).collect();
-        let resolver = Resolver::new(&settings).expect("servers are given");
-        Pool::new(upstream, resolver, Arc::new(Listeners::new(own)))
-    }
-
-    async fn picks(pool: &Pool, tried: &[&str], count: usize) -> Vec<String> {
-        let tried: Vec<_> = tried
-            .iter()
-            .map(|hop| match hop.parse().expect("a target") {
-                Target::Ip(address) => NextHop::Inet(address),
-                Target::Unix(path) => NextHop::Unix(path),
-                Target::Name(..) => unreachable!("a hop has an address"),
-            })
-            .collect();
-        let mut hops = Vec::new();
-        for _ in 0..count {
-            hops.push(pool.pick(&tried).await.expect("an endpoint").next_hop.to_string());
-        }
-        hops
-    }
-
-    #[tokio::test]
-    async fn endpoints_have_their_turns_by_weight() {
-        let pool = pool(&[("10.0.0.1:80", 2), ("unix:/run/a.sock", 1), ("10.0.0.3:80", 0)], &[]);
-        let hops = picks(&pool, &[], 6).await;
-        assert_eq!(hops.iter().filter(|hop| *hop == "10.0.0.1:80").count(), 4);
-        assert_eq!(hops.iter().filter(|hop| *hop == "unix:/run/a.sock").count(), 2);
-    }
-
-    #[tokio::test]
-    async fn a_tried_endpoint_has_no_turn_unless_none_is_left() {
-        let pool = pool(&[("10.0.0.1:80", 9), ("10.0.0.2:80", 1)], &[]);
-        assert_eq!(picks(&pool, &["10.0.0.1:80"], 3).await, ["10.0.0.2:80"; 3]);
-        assert_eq!(picks(&pool, &["10.0.0.1:80", "10.0.0.2:80"], 1).await.len(), 1);
-    }
-
-    #[tokio::test]
-    async fn each_address_of_a_name_is_tried() {
-        let pool = pool(&[("localhost:80", 1)], &[]);
-        assert_eq!(picks(&pool, &[], 2).await, ["127.0.0.1:80", "127.0.0.1:80"]);
-        assert_eq!(picks(&pool, &["127.0.0.1:80"], 1).await, ["[::1]:80"]);
-        assert_eq!(picks(&pool, &["127.0.0.1:80", "[::1]:80"], 1).await, ["127.0.0.1:80"]);
-    }
-
-    #[tokio::test]
-    async fn no_endpoints_and_no_weight_are_the_same() {
-        for endpoints in [&[][..], &[("10.0.0.1:80", 0), ("10.0.0.2:80", 0)]] {
-            let failure = pool(endpoints, &[]).pick(&[]).await.expect_err("none");
-            assert_eq!(failure.fault, Fault::Denied(&NO_ENDPOINTS));
-            assert_eq!(failure.evidence.text(Key::Upstream), Some("web"));
-        }
-    }
-
-    #[tokio::test]
-    async fn a_listener_of_ours_is_no_endpoint() {
-        let alone = pool(&[("localhost:80", 1)], &["0.0.0.0:80"]);
-        let failure = alone.pick(&[]).await.expect_err("refused");
-        assert_eq!(failure.fault, Fault::Denied(&PROXY_CONFIG_INVALID));
-        assert_eq!(failure.evidence.text(Key::Setting), Some("upstreams.web.endpoints"));
-        assert_eq!(failure.evidence.text(Key::Address), Some("127.0.0.1:80"));
-    }
-
-    #[tokio::test]
-    async fn an_endpoint_that_cannot_be_used_gives_way_and_is_told_of() {
-        let pool = pool(&[("gone.test:80", 9), ("10.0.0.2:80", 1)], &[]);
-        let picked = pool.pick(&[]).await.expect("the other one");
-        assert_eq!(picked.next_hop.to_string(), "10.0.0.2:80");
-        let [(0, failure)] = &*picked.passed_over else { panic!("{picked:?}") };
-        assert_eq!(failure.evidence.text(Key::Errno), Some("ECONNREFUSED"));
-        assert_eq!(failure.evidence.text(Key::Resolver), Some("127.0.0.1:9"));
-    }
-}
+mod tests;

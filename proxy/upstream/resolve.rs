@@ -1,6 +1,7 @@
 //! From a name to addresses, without ever holding up a thread: own questions to the name servers,
 //! answers kept as long as they hold, and asked for again before they run out.
 
+mod doubt;
 mod question;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use hickory_resolver::system_conf::read_system_conf;
 use tokio::sync::Mutex as Flight;
 use whodunit_filters::attribution::{Failure, Key};
 
+use doubt::Doubt;
 use question::{Found, Servers, Trouble};
 
 /// The shortest time an answer is kept: an answer for no time would be asked for on every request.
@@ -84,6 +86,8 @@ struct Entry {
     /// Held by the one who asks, so that everybody else waits for that answer.
     flight: Flight<()>,
     renewing: AtomicBool,
+    /// Who waits for the next answer.
+    doubts: Mutex<Vec<Doubt>>,
 }
 
 struct State {
@@ -185,6 +189,8 @@ impl Resolver {
             let _flight = entry.flight.lock().await;
             inner.renew(&name, &entry).await;
             entry.renewing.store(false, Ordering::Release);
+            // Not before: who comes too late to be told now asks again.
+            doubt::settle(&entry);
         });
     }
 }
@@ -206,6 +212,7 @@ impl Inner {
             state: Mutex::new(State { good: None, failed: None, used: Instant::now() }),
             flight: Flight::default(),
             renewing: AtomicBool::new(false),
+            doubts: Mutex::default(),
         });
         names.insert(name.into(), entry.clone());
         entry

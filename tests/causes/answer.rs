@@ -55,6 +55,44 @@ fn stuck(settings: &str, bytes: &'static str) -> Told {
     })
 }
 
+const GET: &str = "GET / HTTP/1.1\r\nHost: app.test\r\n";
+const ASK: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// A GET with these fields to an origin that switches protocols with those.
+fn switching(asked: &str, fields: &'static str) -> Told {
+    let origin = Origin::new(move |mut connection| {
+        connection.request();
+        connection.send(format!("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\n{fields}\r\n"));
+        connection.hold();
+    });
+    Settings::to(&origin).once().start().send(format!("{GET}{asked}\r\n"))
+}
+
+/// Not one of the cases: a header that has gone out cannot be taken back.
+#[test]
+fn a_header_that_went_out_before_the_words_came_is_left_as_it_is() {
+    let (seen, waiting) = std::sync::mpsc::channel();
+    let waiting = std::sync::Mutex::new(waiting);
+    let origin = Origin::new(move |mut connection| {
+        connection.request();
+        connection.send("HTTP/1.1 400 No\r\nTransfer-Encoding: chunked\r\n\r\n7\r\n<h1>400\r\n");
+        waiting.lock().expect("nobody panicked").recv().expect("the test waits");
+        connection.send("2d\r\nThe plain HTTP request was sent to HTTPS port\r\n0\r\n\r\n");
+    });
+    let proxy = Settings::to(&origin).start();
+    let told = proxy.tell(|client| {
+        client.send(format!("{GET}\r\n"));
+        assert!(client.speaks_within(crate::rig::PATIENCE), "the header comes first");
+        seen.send(()).expect("the origin waits");
+        client.receive("GET")
+    });
+    assert_eq!(told.status(), 400);
+    assert!(told.answer().whole() && told.member.is_none(), "{:?}", told.answer());
+    assert_eq!(told.text("cause"), "origin_expects_tls", "{:#}", told.record);
+    assert_eq!(told.value("generated"), false);
+}
+
 fn large_field(name: &str, size: usize) -> String {
     format!("HTTP/1.1 200 OK\r\n{name}: {}\r\nContent-Length: 0\r\n\r\n", "x".repeat(size))
 }
@@ -185,6 +223,54 @@ cases! {
         evidence: &["first_bytes"],
         ..FAILED
     }, || answered(b"\x15\x03\x01\x00\x02\x02\x0a");
+    origin_expects_tls_by_its_words = Expected {
+        cause: "origin_expects_tls",
+        party: "proxy",
+        error: "http_protocol_error",
+        evidence: &["first_bytes", "status"],
+        ..FAILED
+    }, || answered("HTTP/1.1 400 Bad Request\r\nContent-Length: 46\r\n\r\n\
+        The plain HTTP request was sent to HTTPS port\n");
+    upgrade_failed = Expected {
+        cause: "upgrade_failed",
+        error: "http_upgrade_failed",
+        evidence: &["offered", "selected"],
+        ..FAILED
+    }, || {
+        let told = switching(ASK, "Upgrade: h2c\r\n");
+        assert_eq!(told.text("evidence.offered"), "websocket");
+        assert_eq!(told.text("evidence.selected"), "h2c");
+        told
+    };
+    upgrade_unasked = Expected {
+        cause: "upgrade_failed",
+        error: "http_upgrade_failed",
+        evidence: &["offered", "selected"],
+        ..FAILED
+    }, || {
+        let told = switching("", "Upgrade: websocket\r\n");
+        assert_eq!(told.text("evidence.offered"), "nothing");
+        told
+    };
+    upgrade_not_passed_on = Expected {
+        cause: "upgrade_failed",
+        error: "http_upgrade_failed",
+        evidence: &["offered", "selected"],
+        ..FAILED
+    }, || {
+        // What is no WebSocket is not asked for in the client's stead.
+        let told = switching("Connection: Upgrade\r\nUpgrade: x\r\n", "Upgrade: x\r\n");
+        assert_eq!(told.text("evidence.offered"), "nothing");
+        told
+    };
+    upgrade_broken_off = Expected { ..FAILED }, || {
+        let origin = Origin::new(|mut connection| {
+            connection.request();
+            connection.send("HTTP/1.1 101 Switching Proto");
+            connection.close();
+        });
+        Settings::to(&origin).once().start().send(format!("{GET}{ASK}\r\n"))
+    };
     next_hop_error = Expected {
         cause: "next_hop_error",
         party: "next-hop",

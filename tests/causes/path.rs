@@ -10,6 +10,7 @@ use crate::rig::net::{Full, Refusing};
 use crate::rig::origin::Origin;
 use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
+use crate::rig::until;
 
 const REFUSED: Expected = Expected {
     cause: "connect_refused",
@@ -24,6 +25,18 @@ const REFUSED: Expected = Expected {
 };
 
 const UNNAMED: Expected = Expected { phase: "dns", ..REFUSED };
+
+/// A name server that knows a name at the address of this endpoint, and an upstream of that name.
+pub(crate) fn moving(endpoint: &str) -> (Dns, Settings) {
+    let address: std::net::SocketAddr = endpoint.parse().expect("an address");
+    let dns = Dns::new();
+    dns.set("api.test", Answer::Addresses(vec![address.ip()], 300));
+    let settings = Settings::endpoints(&[&format!("api.test:{}", address.port())]).with(
+        "resolver",
+        &format!("servers: [ \"{}\" ], timeout: 200ms, attempts: 1", dns.address),
+    );
+    (dns, settings)
+}
 
 /// Asks for a name that the name server answers so.
 fn named(answer: Option<Answer>) -> Told {
@@ -87,7 +100,7 @@ cases! {
         outcome: Made(503),
         error: "proxy_internal_error",
         params: &[("next-hop", "*")],
-        evidence: &["errno"],
+        evidence: &["errno", "open", "max_count", "setting"],
         ..REFUSED
     }, || {
         let origin = Origin::answering("HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
@@ -100,12 +113,36 @@ cases! {
         };
         let mut client = proxy.connect();
         assert_eq!(proxy.exchange(|| ask(&mut client)).status(), 204);
-        proxy.exchange(|| {
+        let told = proxy.exchange(|| {
             // The first three are always open, so there is no number left for another one.
             let before = limit(Rlimit { current: Some(3), maximum: getrlimit(Resource::Nofile).maximum });
             let answer = ask(&mut client);
             limit(before);
             answer
+        });
+        assert_eq!(told.value("evidence.max_count"), 3);
+        assert_eq!(told.text("evidence.setting"), "RLIMIT_NOFILE");
+        assert!(told.value("evidence.open").as_u64() > Some(3), "{:#}", told.record);
+        let mut again = proxy.connect();
+        assert_eq!(proxy.exchange(|| ask(&mut again)).status(), 204, "the shortage is over");
+        told
+    };
+    dns_stale_address = Expected {
+        cause: "dns_stale_address",
+        party: "proxy",
+        params: &[("next-hop", "*")],
+        evidence: &["errno", "answer_age_ms", "address_gone", "setting"],
+        ..REFUSED
+    }, || {
+        let closed = Refusing::new();
+        let (dns, settings) = moving(&closed.endpoint);
+        let proxy = settings.once().start();
+        assert_eq!(proxy.get("/").text("cause"), "connect_refused");
+        dns.set("api.test", Answer::Addresses(vec![[127, 0, 0, 3].into()], 300));
+        // What was learned within the last second is not asked for again.
+        until("the name to be asked for again", || {
+            let told = proxy.get("/");
+            (told.text("cause") != "connect_refused").then_some(told)
         })
     };
     dns_name_not_found = Expected {

@@ -188,6 +188,38 @@ cases! {
         assert_eq!(good.status(), 200);
         proxy.get("/")
     };
+    upstream_limit_reached = Expected {
+        cause: "upstream_limit_reached",
+        party: "proxy",
+        phase: "route",
+        outcome: Made(503),
+        error: "connection_limit_reached",
+        evidence: &["open", "max_count", "setting", "upstream"],
+        ..REFUSED
+    }, || {
+        let (asked, waiting) = std::sync::mpsc::channel();
+        let asked = std::sync::Mutex::new(asked);
+        let origin = Origin::new(move |mut connection| {
+            connection.request();
+            asked.lock().expect("nobody panicked").send(()).expect("the test waits");
+            connection.hold();
+        });
+        let proxy = Settings::to(&origin).having("max_connections: 1").start();
+        let mut first = proxy.connect();
+        first.send("GET /first HTTP/1.1\r\nHost: app.test\r\n\r\n");
+        waiting.recv().expect("the origin is asked");
+        let told = proxy.get("/second");
+        assert_eq!(told.text("evidence.setting"), "upstreams.web.max_connections");
+        assert_eq!(told.value("evidence.open"), 1);
+        assert_eq!(told.value("evidence.max_count"), 1);
+        assert!(told.answer().fields.text("retry-after").is_some(), "{:?}", told.answer());
+        // Its own record comes once it is gone.
+        proxy.exchange(|| {
+            first.reset();
+            None
+        });
+        told
+    };
     no_route = Expected {
         cause: "no_route",
         party: "proxy",

@@ -3,8 +3,9 @@
 use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::rig::client::wait_for;
-use crate::rig::origin::Origin;
+use crate::rig::client::{Client, wait_for};
+use crate::rig::origin::{Conversation, Origin};
+use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nHost: app.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -111,4 +112,66 @@ fn a_silent_tunnel_is_closed_and_nobody_is_blamed() {
         Some(switched)
     });
     assert!(told.value("cause").is_null(), "{:#}", told.record);
+}
+
+/// A tunnel through which something was said, and the way in which it ends.
+fn ending(
+    origin: impl Fn(Conversation) + Send + Sync + 'static,
+    client: impl FnOnce(Client),
+) -> Told {
+    let origin = Origin::new(move |mut connection| {
+        connection.request();
+        connection.send(SWITCH);
+        connection.fill();
+        connection.send("from the origin");
+        origin(connection);
+    });
+    let proxy = Settings::to(&origin).start();
+    proxy.exchange(|| {
+        let mut talking = proxy.connect();
+        talking.send(ASK);
+        let switched = talking.receive("GET");
+        talking.send("from the client");
+        assert_eq!(talking.exactly(15), b"from the origin");
+        client(talking);
+        switched
+    })
+}
+
+fn to_the_end(mut client: Client) {
+    while client.fill() {}
+}
+
+#[test]
+fn a_tunnel_that_the_origin_breaks_off_is_told_of_as_that() {
+    let told = ending(
+        |mut connection| {
+            connection.fill();
+            connection.reset();
+        },
+        |mut client| {
+            client.send("the last words");
+            to_the_end(client);
+        },
+    );
+    for (field, value) in [
+        ("cause", "tunnel_broken"),
+        ("party", "origin"),
+        ("phase", "receive"),
+        ("certainty", "proved"),
+        ("error", "connection_terminated"),
+        ("evidence.left", "reset"),
+    ] {
+        assert_eq!(told.text(field), value, "{field} in {:#}", told.record);
+    }
+    assert_eq!(told.value("evidence.received"), 15);
+    assert_eq!(told.value("status"), 101);
+}
+
+#[test]
+fn a_tunnel_that_either_end_leaves_has_come_to_its_end() {
+    let good = |told: Told| assert!(told.value("cause").is_null(), "{:#}", told.record);
+    good(ending(Conversation::close, to_the_end));
+    good(ending(Conversation::hold, Client::finish_and_leave));
+    good(ending(Conversation::hold, Client::reset));
 }

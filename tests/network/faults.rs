@@ -249,7 +249,7 @@ each! {
         let endpoint = there.origin(move |mut connection| while connection.request().is_some() {
             connection.send(format!("HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{body}"));
         });
-        there.near_rule(&format!("{LARGE} drop"));
+        There::near_rule(&format!("{LARGE} drop"));
         before(&endpoint).start().get("/")
     };
     /// A firewall that has forgotten the connection, or never knew it.
@@ -286,6 +286,6 @@ each! {
     };
     /// What an MTU that nobody speaks of does: the certificate is the first long flight.
     tls_certificate_lost = TLS_LOST, |there| {
-        over_tls(there, |there| there.near_rule(&format!("{LARGE} drop")))
+        over_tls(there, |_| There::near_rule(&format!("{LARGE} drop")))
     };
 }

@@ -2,8 +2,9 @@
 
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
+use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use super::{GET, OK};
 use crate::rig::client::Client;
@@ -122,8 +123,16 @@ fn a_stop_does_not_wait_longer_than_its_grace() {
     proxy.process().signal(Signal::TERM);
     proxy.process().ended();
     let records = proxy.log.records();
-    assert!(records.len() <= 1, "{records:#?}");
-    assert!(records.iter().all(|record| record["phase"] == "wait"), "{records:#?}");
+    assert_eq!(records.len(), 1, "{records:#?}");
+    for (field, value) in [
+        ("cause", "proxy_stopping"),
+        ("party", "proxy"),
+        ("phase", "wait"),
+        ("certainty", "proved"),
+        ("sent", "full"),
+    ] {
+        assert_eq!(records[0][field], value, "{records:#?}");
+    }
 }
 
 #[test]
@@ -135,4 +144,37 @@ fn an_idle_process_stops_at_once() {
     proxy.process().signal(Signal::TERM);
     assert!(proxy.process().ended().success());
     drop(kept);
+}
+
+/// Ticks of a processor that a process has used so far (`proc_pid_stat(5)`).
+fn ticks(pid: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
+    let (_, after) = stat.rsplit_once(") ").expect("its name is in brackets");
+    let fields: Vec<&str> = after.split(' ').collect();
+    [11, 12].iter().map(|n| fields[*n].parse::<u64>().expect("a number")).sum()
+}
+
+#[test]
+fn a_process_out_of_files_waits_and_serves_who_waited_with_it() {
+    let origin = Origin::answering(OK);
+    let proxy = Settings::to(&origin).start();
+    let pid = Pid::from_raw(proxy.id().cast_signed());
+    let limit = |limit| prlimit(pid, Resource::Nofile, limit).expect("it is ours");
+    assert_eq!(proxy.get("/").status(), 200);
+    let few = Rlimit { current: Some(3), maximum: getrlimit(Resource::Nofile).maximum };
+    let told = proxy.exchanges(3, || {
+        let before = limit(few);
+        let began = ticks(proxy.id());
+        // The kernel takes them; nobody accepts them.
+        let mut waiting: Vec<Client> = (0..3).map(|_| proxy.connect()).collect();
+        for client in &mut waiting {
+            client.send(GET);
+        }
+        assert!(!waiting[0].speaks_within(Duration::from_secs(1)), "it has no number for it");
+        let used = ticks(proxy.id()) - began;
+        assert!(used < 20, "{used} ticks of some hundred went into trying again");
+        limit(before);
+        waiting.iter_mut().map(|client| client.receive("GET")).collect()
+    });
+    assert!(told.iter().all(|told| told.status() == 200), "{told:?}");
 }

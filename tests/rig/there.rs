@@ -115,7 +115,7 @@ impl There {
 
     /// A rule for what arrives here from there. A sender is told of what its own machine's firewall
     /// loses, and then sends no more; on the way nobody tells it.
-    pub(crate) fn near_rule(&self, rule: &str) {
+    pub(crate) fn near_rule(rule: &str) {
         shell(&format!(
             "nft add table inet n \
              && nft add chain inet n arriving '{{ type filter hook input priority 0; }}' \

@@ -3,6 +3,29 @@
 use super::{Again, Cause, ErrorType, Fault, Key, Party, Phase, Row, Side, Status, rows, witness};
 
 rows! {
+    TUNNEL_BROKEN = Row {
+        id: "tunnel_broken",
+        party: Party::Origin,
+        phase: Phase::Receive,
+        error: Some(ErrorType::ConnectionTerminated),
+        standard: Status::Abort,
+        cloudflare: Status::Abort,
+        again: Again::Now,
+        meaning: "After the protocol had been changed, such as to WebSocket, the origin broke the connection off hard instead of closing it in good order.",
+        says: "{next_hop} broke the connection off after the protocol had been changed[; {received} had come].",
+        remedy: "Look into the origin's log at this time for a crash or a restart; what the two ends said to each other, this proxy does not read.",
+        details: "connection broken off after the protocol change[ ({left})][, {received} received]",
+        proof: &[Key::Received, Key::Left],
+        elsewhere: &[("browsers", "WebSocket close code 1006"), ("nginx", "recv() failed (104: Connection reset by peer) while proxying upgraded connection"), ("HAProxy", "SD")],
+        when: |s| s.exchange.upstream_status == Some(101)
+            && matches!(s.at(Side::Origin), Some((Phase::Receive | Phase::Respond, Fault::Closed | Fault::Reset | Fault::Truncated))),
+        witness: || {
+            let failure = witness::origin(Phase::Receive, Fault::Truncated);
+            let mut exchange = witness::attempted(failure.with(Key::Received, 512_u64));
+            exchange.upstream_status = Some(101);
+            exchange
+        },
+    };
     RESPONSE_TRUNCATED = Row {
         id: "response_truncated",
         party: Party::Origin,

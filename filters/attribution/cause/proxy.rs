@@ -33,12 +33,12 @@ rows! {
         again: Again::After(5),
         meaning: "This proxy has as many files and connections open as the operating system lets it have, and could not open another.",
         says: "This proxy may not open any more files or connections[: {open} are open, and {max_count} are allowed].",
-        remedy: "Raise the limit on open files for this process (`ulimit -n`, or `LimitNOFILE` of its systemd unit), or lower `limits.connections`.",
-        details: "out of file descriptors[ ({errno})]",
-        proof: &[Key::Errno],
+        remedy: "Raise the limit on open files[ ({setting})]: for this process with `ulimit -n`, or `LimitNOFILE` of its systemd unit; for the whole machine it is `fs.file-max`. Or lower `limits.connections`.",
+        details: "out of file descriptors[ ({errno})][: {open} open, {max_count} allowed]",
+        proof: &[Key::Errno, Key::Open, Key::MaxCount],
         elsewhere: &[("nginx", "socket() failed (24: Too many open files)"), ("HAProxy", "RC"), ("Caddy", "too many open files")],
         when: |s| matches!(s.fault(), Some(Fault::FilesExhausted)),
-        witness: || witness::attempted(witness::origin(Phase::Connect, Fault::FilesExhausted).with(Key::Errno, "EMFILE")),
+        witness: || witness::attempted(witness::origin(Phase::Connect, Fault::FilesExhausted).with(Key::Errno, "EMFILE").with(Key::Open, 1_024_u64).with(Key::MaxCount, 1_024_u64)),
     };
     PROXY_PORTS_EXHAUSTED = Row {
         id: "proxy_ports_exhausted",
@@ -49,13 +49,13 @@ rows! {
         cloudflare: Status::Code(500),
         again: Again::After(5),
         meaning: "This machine has no local port left for another connection to that address.",
-        says: "This machine has no local port left for a connection to {next_hop}[: {open} are in use].",
+        says: "This machine has no local port left for a connection to {next_hop}[: {open} of the {max_count} ports {port_range} are in use on the way there].",
         remedy: "Let connections be used again (raise `timeouts.idle`, and see that the origin keeps them open), add endpoints, or widen the system's range of local ports (`net.ipv4.ip_local_port_range`).",
-        details: "out of local ports[ ({errno})]",
-        proof: &[Key::Errno],
+        details: "out of local ports[ ({errno})][: {open} of {max_count} in use]",
+        proof: &[Key::Errno, Key::Open, Key::MaxCount],
         elsewhere: &[("nginx", "connect() failed (99: Cannot assign requested address)"), ("HAProxy", "RC"), ("Caddy", "cannot assign requested address")],
         when: |s| matches!(s.fault(), Some(Fault::PortsExhausted)),
-        witness: || witness::attempted(witness::origin(Phase::Connect, Fault::PortsExhausted).with(Key::Errno, "EADDRNOTAVAIL")),
+        witness: || witness::attempted(witness::origin(Phase::Connect, Fault::PortsExhausted).with(Key::Errno, "EADDRNOTAVAIL").with(Key::Open, 28_232_u64).with(Key::MaxCount, 28_232_u64)),
     };
     PROXY_CONFIG_INVALID = Row {
         id: "proxy_config_invalid",
@@ -202,6 +202,23 @@ rows! {
             Failure::denied(&PROXY_OVERLOADED)
                 .with(Key::Open, 20_000_u64).with(Key::MaxCount, 20_000_u64).with(Key::Setting, "limits.connections"),
         ),
+    };
+    PROXY_STOPPING = Row {
+        id: "proxy_stopping",
+        party: Party::Proxy,
+        phase: Phase::Wait,
+        error: Some(ErrorType::ProxyInternalError),
+        standard: Status::CodeOrAbort(503),
+        cloudflare: Status::CodeOrAbort(500),
+        again: Again::Now,
+        meaning: "This proxy was told to stop, and did so while the request was under way: it had not ended within the time that is left to requests then.",
+        says: "This proxy was stopped while the request was under way[, {waited_ms} after it had begun].",
+        remedy: "If requests honestly take that long, raise `shutdown.grace`, and let whatever stops the process wait longer than that (`TimeoutStopSec` of systemd, `terminationGracePeriodSeconds` of Kubernetes).",
+        details: "proxy stopped[, {waited_ms} after the request had begun]",
+        proof: &[Key::WaitedMs],
+        elsewhere: &[("nginx", "connections cut off by worker_shutdown_timeout"), ("Envoy", "connections cut off at the end of --drain-time-s"), ("HAProxy", "connections cut off by hard-stop-after")],
+        when: by_denial,
+        witness: || witness::ended(Failure::denied(&PROXY_STOPPING).with(Key::WaitedMs, 31_000_u64)),
     };
     ADDRESS_PROHIBITED = Row {
         id: "address_prohibited",

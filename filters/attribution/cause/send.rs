@@ -25,11 +25,12 @@ rows! {
         proof: &[Key::Status, Key::Written],
         elsewhere: &[("nginx", "writev() failed (32: Broken pipe) while sending request to upstream"), ("Envoy", "via_upstream"), ("HAProxy", "the origin's status with SD or --")],
         when: |s| s.exchange.upstream_status.is_some() && !believed(s) && match s.failure {
-            None => s.attempt.is_some_and(|a| a.sent == Sent::Partial),
+            None => s.exchange.early,
             Some(_) => matches!(s.at(Side::Origin), Some((Phase::Send, Fault::Closed | Fault::Reset))),
         },
         witness: || {
-            let mut exchange = witness::told(503, Sent::Partial);
+            let mut exchange = witness::told(413, Sent::Partial);
+            exchange.early = true;
             exchange.bytes.upstream_out = 65_536;
             exchange
         },

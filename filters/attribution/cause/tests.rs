@@ -27,7 +27,8 @@ const IDS: &str = "
     response_header_line_too_large response_malformed response_framing_conflict
     response_bad_transfer_coding response_bad_content_coding response_body_too_large
     response_truncated response_stalled h2_stream_reset h2_goaway upgrade_failed
-    no_healthy_upstream origin_error next_hop_error";
+    no_healthy_upstream origin_error next_hop_error
+    proxy_stopping tunnel_broken";
 
 fn verdict(exchange: &Exchange) -> Diagnosis {
     Diagnosis::of(exchange).expect("a witness tells of a failure")
@@ -59,7 +60,7 @@ fn statuses_are_those_that_the_rfc_recommends_but_where_we_say_so() {
         let deliberate = match row.id {
             "no_route" => Some(404),
             "loop_detected" => Some(508),
-            "proxy_ports_exhausted" | "proxy_files_exhausted" => Some(503),
+            "proxy_ports_exhausted" | "proxy_files_exhausted" | "proxy_stopping" => Some(503),
             _ => None,
         };
         let recommended = row.error.and_then(ErrorType::status);

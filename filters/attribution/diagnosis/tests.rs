@@ -218,3 +218,22 @@ fn a_loop_is_told_as_a_way() {
     let verdict = Diagnosis::of(&(looped.witness)()).expect("a verdict");
     assert!(verdict.says.contains("edge-1 -> edge-2 -> edge-1"), "{}", verdict.says);
 }
+
+#[test]
+fn an_early_4xx_is_an_error_only_where_it_cut_the_request_short() {
+    let cause = |status, sent, early| {
+        let mut exchange = Exchange::begin(RequestId::new());
+        let mut attempt = Attempt::begin(NextHop::Inet(([192, 0, 2, 1], 8080).into()));
+        attempt.sent = sent;
+        exchange.attempt(attempt);
+        exchange.upstream_status = Some(status);
+        exchange.early = early;
+        Diagnosis::of(&exchange).map(|verdict| verdict.cause.id)
+    };
+    assert_eq!(cause(413, Sent::Partial, true), Some("origin_early_response"));
+    assert_eq!(cause(413, Sent::Full, true), None, "the rest was taken as well");
+    assert_eq!(cause(413, Sent::Partial, false), None, "the client had asked first");
+    assert_eq!(cause(200, Sent::Partial, true), None);
+    assert_eq!(cause(503, Sent::Full, true), Some("origin_early_response"));
+    assert_eq!(cause(503, Sent::Partial, false), Some("origin_error"));
+}

@@ -34,7 +34,7 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
             .with(Key::LimitMs, limit.value.0)
             .with(Key::Setting, limit.place.clone());
     }
-    if idle_tunnel(case, error) || served(case, error) && failure.side == Side::Client {
+    if tunnel_ended(case, error) || served(case, error) && failure.side == Side::Client {
         return;
     }
     case.fail(failure);
@@ -43,15 +43,18 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
 /// Whether the whole answer had been handed over before the client's end of the connection was
 /// seen: that it sends no more of its request is then its good right.
 pub(crate) fn served(case: &Case, error: &Error) -> bool {
-    idle_tunnel(case, error)
+    tunnel_ended(case, error)
         || case.handed_over
             && !matches!(error.etype(), ErrorType::WriteError | ErrorType::WriteTimedout)
 }
 
-/// Whether a tunnel (after 101) in which nobody had anything to say was closed for its silence:
-/// neither end owed the other anything.
-fn idle_tunnel(case: &Case, error: &Error) -> bool {
-    case.exchange.answered == Some(101) && *error.etype() == ErrorType::ReadTimedout
+/// Whether a tunnel (after 101) came to an end that is nobody's failure: it was closed for its
+/// silence, in which neither end owed the other anything; or its client left, in whatever way.
+fn tunnel_ended(case: &Case, error: &Error) -> bool {
+    let left = || case.client.as_ref().and_then(|client| client.left());
+    case.exchange.answered == Some(101)
+        && (*error.etype() == ErrorType::ReadTimedout
+            || matches!(left(), Some((Left::Closed | Left::Reset, _))))
 }
 
 /// A chunked body of the client's that cannot be followed to its end.

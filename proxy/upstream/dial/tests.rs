@@ -36,6 +36,7 @@ fn picked(next_hop: NextHop, name: Option<&str>) -> Picked {
         dns: Duration::ZERO,
         answer_age: None,
         stale: None,
+        more: false,
         passed_over: Vec::new(),
     }
 }

@@ -17,6 +17,10 @@ const UDP_PAYLOAD: u16 = 1232;
 /// The longest chain of aliases followed within one answer.
 const MAX_ALIASES: usize = 16;
 
+/// Too many files are open, on the whole machine or in this process.
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
 /// Whom to ask, and how patiently.
 #[derive(Clone, Debug)]
 pub(super) struct Servers {
@@ -85,6 +89,8 @@ impl Trouble {
     pub(super) fn failure(&self, name: &str, waited: Duration, ever_resolved: bool) -> Failure {
         let fault = match self.kind {
             Kind::Silence => Fault::NameTimedOut,
+            // No name server had a part in that.
+            Kind::Unreachable(_, Some(EMFILE | ENFILE)) => Fault::FilesExhausted,
             Kind::Code(ResponseCode::NXDomain) => Fault::NameNotFound,
             Kind::Unreachable(..)
             | Kind::Code(_)
@@ -281,6 +287,8 @@ fn errno_name(kind: io::ErrorKind, errno: Option<i32>) -> String {
         io::ErrorKind::NetworkUnreachable => "ENETUNREACH".to_owned(),
         io::ErrorKind::HostUnreachable => "EHOSTUNREACH".to_owned(),
         io::ErrorKind::PermissionDenied => "EACCES".to_owned(),
+        _ if errno == Some(EMFILE) => "EMFILE".to_owned(),
+        _ if errno == Some(ENFILE) => "ENFILE".to_owned(),
         _ => errno.map_or_else(|| kind.to_string(), |errno| format!("errno {errno}")),
     }
 }

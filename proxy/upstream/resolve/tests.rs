@@ -11,7 +11,7 @@ use hickory_resolver::proto::rr::rdata::{A, AAAA, CNAME};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, UdpSocket};
-use whodunit_filters::attribution::{Fault, Key, Phase, Value};
+use whodunit_filters::attribution::{Evidence, Fault, Key, Phase, Value};
 
 use super::*;
 
@@ -283,4 +283,41 @@ async fn the_search_list_comes_first_for_short_names_only() {
     assert_eq!(names("api.prod"), ["api.prod.", "api.prod.svc.test."]);
     assert_eq!(names("api.prod."), ["api.prod."]);
     assert_eq!(names("my_app."), ["my_app."], "Compose gives services such names");
+}
+
+#[tokio::test]
+async fn many_doubts_are_settled_by_one_question() {
+    let server = Server::start(|q, _| Some(address(q, 7, 300))).await;
+    let resolver = resolver(&[&server]);
+    let used = IpAddr::from([192, 0, 2, 7]);
+    resolver.resolve("app.test").await.expect("resolved");
+    let gone = |found: Result<Evidence, _>| found.expect("told").find(Key::AddressGone).cloned();
+    let found = resolver.doubt("app.test", used).expect("it may have moved").await;
+    assert_eq!(gone(found), Some(Value::Flag(false)), "it was learned just now");
+    assert_eq!(server.asked(), 1);
+    server.say(|q, _| Some(address(q, 8, 300)));
+    tokio::time::sleep(RETRY).await;
+    let doubts: Vec<_> = (0..50).filter_map(|_| resolver.doubt("app.test", used)).collect();
+    assert_eq!(doubts.len(), 50);
+    for found in futures_util::future::join_all(doubts).await {
+        assert_eq!(gone(found), Some(Value::Flag(true)));
+    }
+    assert_eq!(server.asked(), 2);
+    let now = resolver.resolve("app.test").await.expect("resolved");
+    assert_eq!(*now.addresses, [IpAddr::from([192, 0, 2, 8])], "it is used from now on");
+}
+
+#[tokio::test]
+async fn a_doubt_that_nobody_can_settle_says_nothing() {
+    let server = Server::start(|q, _| Some(address(q, 7, 300))).await;
+    let resolver = resolver(&[&server]);
+    let used = IpAddr::from([192, 0, 2, 7]);
+    assert!(resolver.doubt("192.0.2.7", used).is_none(), "an address does not move");
+    resolver.resolve("app.test").await.expect("resolved");
+    server.say(|q, _| Some(code(q, ResponseCode::ServFail)));
+    tokio::time::sleep(RETRY).await;
+    let found = resolver.doubt("app.test", used).expect("it may have moved").await;
+    assert!(found.expect("told").is_empty());
+    assert!(resolver.doubt("app.test", used).is_none(), "it was not answered just now");
+    assert!(locked(&resolver.0.entry("app.test").doubts).is_empty(), "nobody is left waiting");
 }
