@@ -19,7 +19,7 @@ use crate::connect::Wire;
 use crate::own::{Net, Own};
 use crate::{reply, view};
 
-/// What a service tells about the request under way.
+/// What a service tells about the request under way, and is told at its end.
 #[derive(Default)]
 pub struct Note {
     /// The route taken, by name. Part of what makes a loop, and a label of the request counter.
@@ -38,6 +38,8 @@ pub struct Note {
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.
     pub answer_age: Option<Duration>,
+    /// The other way round: why the request failed, if it did, for the service's `logging`.
+    pub verdict: Option<Cause>,
 }
 
 /// Gives a Pingora session its [`Note`].

@@ -15,7 +15,7 @@ use whodunit_filters::attribution::{
 
 use crate::connections::Connections;
 use crate::context::Case;
-use crate::note::deny;
+use crate::note::{Noted, deny};
 use crate::observe::{self, Moment};
 use crate::reply::{self, Asked, Reply};
 use crate::settings::Which;
@@ -166,6 +166,7 @@ pub(crate) fn finished(
     if (error.is_some() || own) && !told {
         conclude(session, case, error);
     }
+    session.note().verdict = case.verdict.as_deref().map(|verdict| verdict.cause);
     case.went_well();
     case.lane = None;
     let recorded = case.verdict.is_some() || wanted(case.settings.which);

@@ -167,9 +167,14 @@ impl Case {
 
     fn ask_the_endpoint(&mut self, cause: Cause) -> Option<Evidence> {
         let manner = self.manner();
-        let account = self.lane.as_mut()?.failed(cause, manner)?;
+        let lane = self.lane.as_mut()?;
+        let account = lane.failed(cause, manner)?;
         let mut evidence = Evidence::new();
         account.tell(&mut evidence);
+        if let Some((age, finding)) = lane.neighbour().check(Instant::now()) {
+            evidence.set(Key::Check, finding.as_str());
+            evidence.set(Key::CheckAgeMs, age);
+        }
         Some(evidence)
     }
 

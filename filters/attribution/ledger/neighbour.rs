@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::finding::Finding;
 use super::locked;
-use super::minutes::Minutes;
+use super::minutes::{LATELY, Minutes};
 use super::slot::{Cell, Slots};
 use crate::attribution::cause::Cause;
 
@@ -25,6 +26,9 @@ const WAITS_LAST: Duration = Duration::from_hours(1);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// Times that differ by no more than this, or by a twentieth, are taken for the same.
 const SPREAD: Duration = Duration::from_millis(50);
+
+/// The least time between two looks at an endpoint.
+const BETWEEN_CHECKS: Duration = Duration::from_secs(30);
 
 /// A minute in slots, the one that is written to included.
 const MINUTE: usize = 7;
@@ -63,6 +67,8 @@ struct Known {
     survived: VecDeque<Duration>,
     waits: VecDeque<(Instant, Duration)>,
     warned_of: Option<Duration>,
+    check_began: Option<Instant>,
+    check: Option<(Instant, Finding)>,
 }
 
 /// An attempt under way; it is over when this is dropped.
@@ -152,6 +158,31 @@ impl Neighbour {
             sizes.0[..digits(size)].iter().map(|cell| cell.read(era)).sum()
         };
         slots.map(smaller).sum()
+    }
+
+    /// Whether somebody may look at the endpoint now: not if somebody did within the last 30 s.
+    #[must_use]
+    pub fn begin_check(&self, now: Instant) -> bool {
+        let mut known = locked(&self.known);
+        let recent = |at| now.saturating_duration_since(at) < BETWEEN_CHECKS;
+        let free = !known.check_began.is_some_and(recent);
+        if free {
+            known.check_began = Some(now);
+        }
+        free
+    }
+
+    /// Notes what was found.
+    pub fn checked(&self, at: Instant, finding: Finding) {
+        locked(&self.known).check = Some((at, finding));
+    }
+
+    /// What was found [lately](LATELY), and how long ago.
+    #[must_use]
+    pub fn check(&self, now: Instant) -> Option<(Duration, Finding)> {
+        let (at, finding) = locked(&self.known).check?;
+        let age = now.saturating_duration_since(at);
+        (age <= LATELY).then_some((age, finding))
     }
 
     /// Notes that an attempt failed.

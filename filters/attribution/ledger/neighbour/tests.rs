@@ -109,6 +109,19 @@ fn smaller_requests_of_the_last_minute_are_counted() {
 }
 
 #[test]
+fn looks_are_rare_and_soon_forgotten() {
+    let neighbour = Neighbour::default();
+    let start = neighbour.born;
+    let after = |seconds| start + Duration::from_secs(seconds);
+    assert!(neighbour.begin_check(start) && !neighbour.begin_check(after(29)));
+    assert_eq!(neighbour.check(after(29)), None, "nothing was found yet");
+    neighbour.checked(after(3), Finding::Refuses);
+    assert_eq!(neighbour.check(after(29)), Some((Duration::from_secs(26), Finding::Refuses)));
+    assert!(neighbour.begin_check(after(30)));
+    assert_eq!(neighbour.check(after(4) + LATELY), None);
+}
+
+#[test]
 fn an_endpoint_takes_little_room() {
     assert!(size_of::<Neighbour>() <= 5 * 1024, "{}", size_of::<Neighbour>());
 }
