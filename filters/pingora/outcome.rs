@@ -1,6 +1,7 @@
 //! How a request ends: the verdict is drawn, told to the client, counted and recorded.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{StatusCode, Version, header as names};
@@ -141,6 +142,9 @@ pub(crate) fn finished(
 ) {
     if let Some(fd) = case.fd {
         connections.release(fd);
+    }
+    if let Some(wire) = case.wire.as_ref().filter(|wire| !wire.http2.load(Ordering::Relaxed)) {
+        wire.rest.over(case.use_of_wire);
     }
     let exchange = &mut case.exchange;
     exchange.times.total = Some(exchange.started.elapsed());

@@ -106,9 +106,9 @@ impl Case {
     /// Notes for how long idle connections to the endpoint are kept, and tells the operator if
     /// that is longer than the endpoint keeps them.
     pub(crate) fn compare_idle(&self) {
-        if let Some(lane) = &self.lane
-            && lane.neighbour().kept_for(self.timeouts.idle.value.0)
-        {
+        let Some(lane) = &self.lane else { return };
+        let longer = lane.neighbour().kept_for(self.timeouts.idle.value.0);
+        if lane.neighbour().news() || longer {
             self.advise();
         }
     }

@@ -15,6 +15,7 @@ use whodunit_filters::attribution::cause::Status;
 use whodunit_filters::attribution::ledger::Finding;
 use whodunit_filters::attribution::{Cause, Ledger, NextHop, Party, Phase};
 use whodunit_filters::timeouts::TimeoutsInForce;
+use whodunit_pingora::connect::Protocol;
 
 use super::pool::Pool;
 
@@ -69,7 +70,14 @@ impl Checks {
         };
         tokio::spawn(async move {
             let finding = look.take().await;
-            neighbour.checked(Instant::now(), finding);
+            let now = Instant::now();
+            match finding {
+                Finding::Answers | Finding::Accepts | Finding::Silent => neighbour.accepted(now),
+                Finding::Closes | Finding::NotHttp => neighbour.accepted(now),
+                Finding::TimedOut => neighbour.unanswered(now),
+                Finding::Refuses | Finding::Unreachable | Finding::Nameless | Finding::Moved => {}
+            }
+            neighbour.checked(now, finding);
             drop(room);
         });
     }
@@ -94,13 +102,14 @@ impl Look {
                 NextHop::Unix(path) => UnixStream::connect(&**path).await.map(Way::Unix),
             }
         });
+        let line = &self.pool.upstream.line;
         match connected.await {
             Err(_) => Finding::TimedOut,
             Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Finding::Refuses,
             Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Finding::TimedOut,
             Ok(Err(_)) => Finding::Unreachable,
-            // What it says is for those to hear who secure the connection.
-            Ok(Ok(_)) if self.pool.upstream.tls.is_some() => Finding::Accepts,
+            // What it says is for those to hear who secure the connection, or speak HTTP/2.
+            Ok(Ok(_)) if line.tls.is_some() || line.protocol == Protocol::H2c => Finding::Accepts,
             Ok(Ok(Way::Tcp(stream))) => self.ask(stream).await,
             Ok(Ok(Way::Unix(stream))) => self.ask(stream).await,
         }
