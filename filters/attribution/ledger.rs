@@ -41,7 +41,7 @@ pub struct Bounds {
     pub records: usize,
     /// Bytes of recent errors. Default: 16 MiB.
     pub bytes: usize,
-    /// Endpoints, at most 5 KiB each; the one not used for longest goes first. Default: 1,024.
+    /// Endpoints, at most 12 KiB each; the one not used for longest goes first. Default: 1,024.
     pub neighbours: usize,
 }
 

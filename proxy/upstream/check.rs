@@ -72,8 +72,11 @@ impl Checks {
             let finding = look.take().await;
             let now = Instant::now();
             match finding {
-                Finding::Answers | Finding::Accepts | Finding::Silent => neighbour.accepted(now),
-                Finding::Closes | Finding::NotHttp => neighbour.accepted(now),
+                Finding::Answers
+                | Finding::Accepts
+                | Finding::Silent
+                | Finding::Closes
+                | Finding::NotHttp => neighbour.accepted(now),
                 Finding::TimedOut => neighbour.unanswered(now),
                 Finding::Refuses | Finding::Unreachable | Finding::Nameless | Finding::Moved => {}
             }

@@ -46,7 +46,9 @@ fn it_is_learned_from_lost_races() {
     for round in 0..2 {
         proxy.exchanges(2, || {
             let mut clients = [proxy.connect(), proxy.connect()];
-            clients.iter_mut().for_each(|client| client.send(GET));
+            for client in &mut clients {
+                client.send(GET);
+            }
             clients.iter_mut().map(|client| client.receive("GET")).collect()
         });
         std::thread::sleep(IDLE);

@@ -310,14 +310,13 @@ impl Known {
         let mut closed: Vec<_> =
             self.closed_after.iter().filter(|(_, idle)| *idle > survived).collect();
         closed.sort_unstable_by_key(|(_, idle)| *idle);
-        let alike = closed.iter().enumerate().find_map(|(n, (_, shortest))| {
+        closed.iter().enumerate().find_map(|(n, (_, shortest))| {
             let most = *shortest + *shortest / 10 + SPREAD;
             let alike = &closed[n..n + closed[n..].partition_point(|(_, idle)| *idle <= most)];
             let moments = || alike.iter().map(|(at, _)| *at);
             let apart = moments().max()?.saturating_duration_since(moments().min()?);
             (alike.len() >= ENOUGH && apart >= MOMENT).then_some(*shortest)
-        });
-        alike
+        })
     }
 }
 

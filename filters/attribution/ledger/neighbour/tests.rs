@@ -81,7 +81,9 @@ fn silence_counts_only_while_nothing_is_accepted() {
     let start = Instant::now();
     let after = |seconds| start + Duration::from_secs(seconds);
     neighbour.accepted(start);
-    [1, 2, 3].into_iter().for_each(|at| neighbour.unanswered(after(at)));
+    for at in [1, 2, 3] {
+        neighbour.unanswered(after(at));
+    }
     assert_eq!(neighbour.silent_since(start), 0);
     assert_eq!(neighbour.silent_since(after(2)), 2);
     neighbour.accepted(after(4));
