@@ -79,7 +79,7 @@ pub struct Admin {
 }
 
 /// What clients are told about failures.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Diagnosis {
     /// Which responses get a `Proxy-Status` member of ours.
@@ -90,6 +90,10 @@ pub struct Diagnosis {
     pub statuses: Statuses,
     /// What a request shows in `Whodunit-Debug` to be told everything. Null: no request is.
     pub debug_token: Option<Secret>,
+    /// Whether an endpoint is looked at in the background after a request there failed, at most once
+    /// in 30 s: its name is looked up, a connection made, and `HEAD /` asked where it speaks plain
+    /// HTTP. Later verdicts tell what was found.
+    pub checks: bool,
 }
 
 /// How host names are resolved.
@@ -178,6 +182,18 @@ impl Diagnosis {
     pub fn settings(&self) -> DiagnosisSettings {
         let (on, disclosure, debug_token) = (self.on, self.disclosure, self.debug_token.clone());
         DiagnosisSettings { on, disclosure, debug_token }
+    }
+}
+
+impl Default for Diagnosis {
+    fn default() -> Self {
+        Self {
+            on: On::default(),
+            disclosure: Disclose::default(),
+            statuses: Statuses::default(),
+            debug_token: None,
+            checks: true,
+        }
     }
 }
 

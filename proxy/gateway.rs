@@ -12,11 +12,14 @@ use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, NO_ROUTE, PROXY_BUG};
-use whodunit_filters::attribution::{Diagnosis, Exchange, Failure, Key, NextHop, Phase, RequestId};
+use whodunit_filters::attribution::{
+    Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId,
+};
 use whodunit_pingora::connect::Latch;
 use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_reached};
 
 use crate::plan::{Destination, Plan};
+use crate::upstream::check::{Checks, worth_a_look};
 use crate::upstream::dial::{self, Source};
 use crate::upstream::places::Place;
 use crate::upstream::pool::Picked;
@@ -27,6 +30,7 @@ const QUOTED: usize = 256;
 /// The gateway.
 pub struct Gateway {
     plan: Arc<ArcSwap<Plan>>,
+    checks: Checks,
 }
 
 /// What the gateway keeps of one request.
@@ -46,10 +50,11 @@ pub struct Trip {
 }
 
 impl Gateway {
-    /// A gateway that follows this plan, whichever is in force when a request begins.
+    /// A gateway that follows this plan, whichever is in force when a request begins, and notes in
+    /// this ledger what it finds at endpoints that fail.
     #[must_use]
-    pub fn new(plan: Arc<ArcSwap<Plan>>) -> Self {
-        Self { plan }
+    pub fn new(plan: Arc<ArcSwap<Plan>>, ledger: Arc<Ledger>) -> Self {
+        Self { plan, checks: Checks::new(ledger) }
     }
 
     fn route(&self, session: &Session) -> Result<Arc<Destination>> {
@@ -231,6 +236,16 @@ impl ProxyHttp for Gateway {
         trip.tell(session.note());
         error.set_retry(again);
         error
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, trip: &mut Trip) {
+        if let (Some(cause), Some(destination)) = (session.note().verdict, &trip.destination)
+            && let (Some(next_hop), Some(endpoint)) = (trip.tried.last(), trip.endpoints.last())
+            && worth_a_look(cause)
+            && self.plan.load().checks
+        {
+            self.checks.look(&destination.pool, *endpoint, next_hop, &destination.timeouts);
+        }
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Plan {
     pub routes: Routes<Arc<Destination>>,
     /// The upstreams, by name.
     pub upstreams: BTreeMap<String, Arc<Pool>>,
+    /// Whether endpoints that fail are looked at.
+    pub checks: bool,
 }
 
 /// Where a route leads, with the settings in force on the way.
@@ -88,7 +90,7 @@ impl Plan {
             };
             (matcher, Arc::new(destination))
         });
-        Ok(Self { routes: Routes::new(routes), upstreams })
+        Ok(Self { routes: Routes::new(routes), upstreams, checks: checked.config.diagnosis.checks })
     }
 }
 

@@ -165,7 +165,7 @@ fn serve(
         ..ServerConf::default()
     });
     let books = Books::new(running.ledger.clone(), Arc::new(Lines(running.sink.clone())));
-    let gateway = Gateway::new(running.plan.clone());
+    let gateway = Gateway::new(running.plan.clone(), running.ledger.clone());
     let attributed = Attributed::with_books(gateway, running.live.clone(), books);
     let mut service = whodunit_pingora::service("proxy", &conf, attributed);
     let (stop, stopped) = watch::channel(false);

@@ -1,6 +1,7 @@
 //! The way to the origin: names to addresses, the choice of an endpoint, the connection.
 
 pub mod balance;
+pub mod check;
 pub mod dial;
 pub mod own;
 pub mod places;

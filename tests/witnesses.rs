@@ -1,5 +1,6 @@
 //! What a verdict says of other requests: on real sockets, and the same in header, body and record.
 
+mod checks;
 mod idle;
 mod limits;
 

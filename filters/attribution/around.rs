@@ -3,7 +3,7 @@
 use super::evidence::{Evidence, Scope, Value};
 use super::exchange::Exchange;
 use super::key::{Key, Unit};
-use super::ledger::LATELY;
+use super::ledger::{Finding, LATELY};
 use super::record::timestamp;
 
 /// The sentences, none if there is nothing worth saying. `there` says that they are about the
@@ -23,7 +23,13 @@ pub(super) fn sentences(
             "It gave up after as long before ({wait}), which points to a time limit of its own."
         )
     });
-    usual.into_iter().chain(scope(exchange, &place, evidence))
+    usual.into_iter().chain(scope(exchange, &place, evidence)).chain(check(evidence))
+}
+
+fn check(evidence: &Evidence) -> Option<String> {
+    let finding: Finding = evidence.text(Key::Check)?.parse().ok()?;
+    let ago = Unit::Millis.words(evidence.number(Key::CheckAgeMs)?);
+    Some(format!("A check {ago} ago {}.", finding.words()))
 }
 
 fn scope(exchange: &Exchange, place: &str, evidence: &Evidence) -> Option<String> {
@@ -172,6 +178,16 @@ mod tests {
         let expected =
             " It gave up after as long before (30 s), which points to a time limit of its own.";
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn a_check_is_told_with_its_age() {
+        let facts = [(Key::Check, "refuses".into()), (Key::CheckAgeMs, 12_000_u64.into())];
+        assert_eq!(said(&facts), " A check 12 s ago was refused the connection.");
+        for finding in Finding::ALL {
+            let facts = [(Key::Check, finding.as_str().into()), (Key::CheckAgeMs, 1_u64.into())];
+            assert!(said(&facts).ends_with(&format!("{}.", finding.words())), "{finding}");
+        }
     }
 
     #[test]

@@ -196,6 +196,10 @@ tokens! {
         EndpointsTotal = "endpoints_total",
         /// The time after which the endpoint gave requests up, this time and right before.
         UsualWaitMs = "usual_wait_ms",
+        /// What somebody found who looked at the endpoint after an earlier failure.
+        Check = "check",
+        /// How long ago that was.
+        CheckAgeMs = "check_age_ms",
     }
 }
 
@@ -232,7 +236,8 @@ impl Key {
             | Self::LastSuccessMs
             | Self::IdleMs
             | Self::OriginIdleMs
-            | Self::UsualWaitMs => Unit::Millis,
+            | Self::UsualWaitMs
+            | Self::CheckAgeMs => Unit::Millis,
             _ => Unit::Plain,
         }
     }

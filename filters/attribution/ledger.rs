@@ -1,6 +1,7 @@
 //! What is remembered beyond one request: counters, the recent errors, what is known of each
 //! endpoint. Everything is bounded, and locks are held for a few instructions only.
 
+mod finding;
 mod minutes;
 mod neighbour;
 mod neighbours;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+pub use finding::Finding;
 pub use minutes::{Account, ENOUGH, IN_A_ROW, LATELY, Manner, Minutes, ODDS, SMALL};
 pub use neighbour::{InFlight, Neighbour, advised_idle};
 pub use neighbours::{Endpoints, Known};
@@ -39,7 +41,7 @@ pub struct Bounds {
     pub records: usize,
     /// Bytes of recent errors. Default: 16 MiB.
     pub bytes: usize,
-    /// Endpoints, at most 5 KiB each; the one not used for longest goes first. Default: 1,024.
+    /// Endpoints, at most 12 KiB each; the one not used for longest goes first. Default: 1,024.
     pub neighbours: usize,
 }
 

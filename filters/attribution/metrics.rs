@@ -192,7 +192,10 @@ mod tests {
         ledger.connections(Side::Origin, Use::Active, 3);
         let hop = NextHop::Inet(([192, 0, 2, 1], 80).into());
         let neighbour = ledger.neighbour(&hop, None);
-        (0..3).for_each(|_| neighbour.closed_after(Duration::from_millis(5_003)));
+        for at in [0, 6, 12].map(Duration::from_secs) {
+            let at = std::time::Instant::now() + at;
+            neighbour.closed_after(at, Duration::from_millis(5_003));
+        }
         ledger.drop_lines(2);
         ledger.reload(true);
         let page = render(&ledger, &[("version", "0.1.0")]);

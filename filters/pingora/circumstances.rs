@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use whodunit_filters::Set;
-use whodunit_filters::attribution::cause::path::CONNECT_TIMEOUT;
 use whodunit_filters::attribution::{Failure, Fault, Key, NextHop, Phase, Side};
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_filters::units::Span;
@@ -12,7 +11,7 @@ use whodunit_filters::units::Span;
 use crate::context::Case;
 use crate::shortage;
 
-/// For so long what went well says something of a connection that does not.
+/// So far back other attempts say something of this one.
 const LATELY: Duration = Duration::from_mins(1);
 
 impl Case {
@@ -115,22 +114,19 @@ impl Case {
         };
         let neighbour = lane.neighbour();
         failure.evidence.set(Key::AcceptedMeanwhile, neighbour.accepted_since(attempt.started));
-        let accepted = neighbour.last_accepted();
-        if let Some(at) = accepted {
+        if let Some(at) = neighbour.last_accepted() {
             failure.evidence.set(Key::LastSuccessMs, at.elapsed());
         }
-        let failures = neighbour.last_failures();
-        let silent = failures.first().is_some_and(|(_, cause)| *cause == &CONNECT_TIMEOUT)
-            && accepted.is_none_or(|at| at.elapsed() > LATELY);
-        let others = neighbour.minutes().in_a_row(Instant::now());
-        failure.evidence.set(Key::SilentLately, if silent { others } else { 0 });
+        let now = Instant::now();
+        let since = now.checked_sub(LATELY).unwrap_or(now);
+        failure.evidence.set(Key::SilentLately, neighbour.silent_since(since));
+        neighbour.unanswered(now);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
 
     use whodunit_filters::attribution::{Attempt, Connection};
 
@@ -145,7 +141,9 @@ mod tests {
         let attempt = case.exchange.last_attempt_mut().expect("it began");
         attempt.connection = Some(Connection { reused: true, idle, ..Connection::default() });
         let lane = case.lane.as_ref().expect("it began");
-        (0..3).for_each(|_| lane.closed_after(Duration::from_secs(5)));
+        for at in [0, 6, 12].map(Duration::from_secs) {
+            lane.neighbour().closed_after(Instant::now() + at, Duration::from_secs(5));
+        }
         case.fail(Failure::new(Side::Origin, Phase::Wait, Fault::Closed));
         let failure = case.exchange.last_attempt().and_then(|a| a.failure.as_deref());
         failure.expect("it failed").evidence.number(Key::OriginIdleMs)

@@ -54,6 +54,8 @@ pub(crate) struct Case {
     pub(crate) verdict: Option<Box<Diagnosis>>,
     /// The attempt under way.
     pub(crate) lane: Option<Lane>,
+    /// Which of its connection's uses the attempt is.
+    pub(crate) use_of_wire: u32,
     /// How many endpoints the upstream has, if the service told.
     pub(crate) endpoints: Option<usize>,
     /// The failure was noted at the upstream as a whole.
@@ -108,6 +110,7 @@ impl Case {
             chosen: None,
             verdict: None,
             lane: None,
+            use_of_wire: 0,
             endpoints: None,
             noted_upstream: false,
             answer_age: None,
@@ -171,8 +174,8 @@ impl Case {
     pub(crate) fn begin_attempt(&mut self, attempt: Attempt) {
         let upstream = self.exchange.upstream.as_ref();
         self.lane = Some(Lane::new(&self.books.ledger, &attempt.next_hop, upstream));
-        self.compare_idle();
         self.exchange.attempt(attempt);
+        self.compare_idle();
         self.exchange.upstream_status = None;
         self.exchange.early = false;
         self.request_sent = false;

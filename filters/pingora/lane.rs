@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use whodunit_filters::attribution::ledger::{Account, InFlight, Manner, Neighbour, Use};
 use whodunit_filters::attribution::{Cause, Ledger, NextHop, Side};
 
-/// What lies idle for less says nothing about an origin's idle timeout.
-const TELLING: Duration = Duration::from_secs(1);
+use crate::connect::TELLING;
 
 /// An attempt under way.
 pub(crate) struct Lane {
@@ -33,7 +32,7 @@ impl Lane {
     }
 
     /// What is known of the endpoint.
-    pub(crate) fn neighbour(&self) -> &Neighbour {
+    pub(crate) const fn neighbour(&self) -> &Arc<Neighbour> {
         &self.neighbour
     }
 
@@ -77,7 +76,7 @@ impl Lane {
     /// The endpoint was found to have closed a connection that had been idle for so long.
     pub(crate) fn closed_after(&self, idle: Duration) {
         if idle >= TELLING {
-            self.neighbour.closed_after(idle);
+            self.neighbour.closed_after(Instant::now(), idle);
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::connect::Wire;
 use crate::own::{Net, Own};
 use crate::{reply, view};
 
-/// What a service tells about the request under way.
+/// What a service tells about the request under way, and is told at its end.
 #[derive(Default)]
 pub struct Note {
     /// The route taken, by name. Part of what makes a loop, and a label of the request counter.
@@ -44,6 +44,8 @@ pub struct Note {
     pub evidence: Evidence,
     /// What the service has begun to find out about that attempt. Looked at likewise.
     pub inquiry: Option<Inquiry>,
+    /// The other way round: why the request failed, if it did, for the service's `logging`.
+    pub verdict: Option<Cause>,
 }
 
 /// A question that a failed attempt raises. The verdict waits for the answer, until half a second

@@ -1,6 +1,7 @@
 //! How a request ends: the verdict is drawn, told to the client, counted and recorded.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{StatusCode, Version, header as names};
@@ -15,7 +16,7 @@ use whodunit_filters::attribution::{
 
 use crate::connections::Connections;
 use crate::context::Case;
-use crate::note::deny;
+use crate::note::{Noted, deny};
 use crate::observe::{self, Moment};
 use crate::reply::{self, Asked, Reply};
 use crate::settings::Which;
@@ -147,6 +148,9 @@ pub(crate) fn finished(
     if let Some(fd) = case.fd {
         connections.release(fd);
     }
+    if let Some(wire) = case.wire.as_ref().filter(|wire| !wire.http2.load(Ordering::Relaxed)) {
+        wire.rest.over(case.use_of_wire);
+    }
     let exchange = &mut case.exchange;
     exchange.times.total = Some(exchange.started.elapsed());
     exchange.times.receive = case.answered_at.map(|at| at.elapsed());
@@ -178,6 +182,7 @@ pub(crate) fn finished(
         look(session, case);
         case.verdict = Diagnosis::of(&case.exchange).map(Box::new);
     }
+    session.note().verdict = case.verdict.as_deref().map(|verdict| verdict.cause);
     case.went_well();
     case.lane = None;
     let recorded = case.verdict.is_some() || wanted(case.settings.which);

@@ -169,6 +169,9 @@ pub(crate) fn connected(
     attempt.connection = Some(Connection { reused, age, idle, requests });
     if let Some(lane) = &mut case.lane {
         lane.connected(reused);
+        if let Some(wire) = &case.wire {
+            case.use_of_wire = wire.rest.taken(lane.neighbour());
+        }
     }
 }
 

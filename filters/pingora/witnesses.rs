@@ -106,9 +106,9 @@ impl Case {
     /// Notes for how long idle connections to the endpoint are kept, and tells the operator if
     /// that is longer than the endpoint keeps them.
     pub(crate) fn compare_idle(&self) {
-        if let Some(lane) = &self.lane
-            && lane.neighbour().kept_for(self.timeouts.idle.value.0)
-        {
+        let Some(lane) = &self.lane else { return };
+        let longer = lane.neighbour().kept_for(self.timeouts.idle.value.0);
+        if lane.neighbour().news() || longer {
             self.advise();
         }
     }
@@ -167,9 +167,14 @@ impl Case {
 
     fn ask_the_endpoint(&mut self, cause: Cause) -> Option<Evidence> {
         let manner = self.manner();
-        let account = self.lane.as_mut()?.failed(cause, manner)?;
+        let lane = self.lane.as_mut()?;
+        let account = lane.failed(cause, manner)?;
         let mut evidence = Evidence::new();
         account.tell(&mut evidence);
+        if let Some((age, finding)) = lane.neighbour().check(Instant::now()) {
+            evidence.set(Key::Check, finding.as_str());
+            evidence.set(Key::CheckAgeMs, age);
+        }
         Some(evidence)
     }
 

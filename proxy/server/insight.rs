@@ -143,6 +143,7 @@ fn address(known: &Known) -> Value {
             advised_idle(timeout)
         )
     });
+    let check = neighbour.check(now);
     json!({
         "address": next_hop.to_string(),
         "upstreams": upstreams,
@@ -161,6 +162,8 @@ fn address(known: &Known) -> Value {
         "last_failures": failures,
         "idle_timeout_ms": neighbour.idle_timeout().map(|d| d.as_millis()),
         "usual_wait_ms": neighbour.usual_wait(now).map(|d| d.as_millis()),
+        "check": check.map(|(_, finding)| finding),
+        "check_ms_ago": check.and_then(|(age, _)| u64::try_from(age.as_millis()).ok()),
         "warning": warning,
     })
 }

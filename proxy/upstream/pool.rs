@@ -171,6 +171,14 @@ impl Pool {
         ))
     }
 
+    /// The addresses of a name, as the pool itself would find them.
+    ///
+    /// # Errors
+    /// As [`Resolver::resolve`].
+    pub async fn resolve(&self, name: &str) -> Result<Answer, Failure> {
+        self.resolver.resolve(name).await
+    }
+
     fn picked(
         &self,
         endpoint: usize,

@@ -135,6 +135,11 @@ impl Settings {
         if !records.iter().any(|entry| entry.starts_with("which:")) {
             records.push("which: all".to_owned());
         }
+        // A look that no client asked for is one that no origin of a test expects.
+        let told = sections.entry("diagnosis").or_default();
+        if !told.iter().any(|entry| entry.starts_with("checks:")) {
+            told.push("checks: false".to_owned());
+        }
         let mut yaml = format!("node: \"{}\"\nlisteners:\n", self.node);
         for address in &self.listeners {
             writeln!(yaml, "  - {{ address: \"{address}\" }}").expect("a string takes it");

@@ -163,7 +163,7 @@ fn facts(out: &mut String, account: &Account) {
         fact(out, "How sure", sure(certainty));
     }
     if let Some(scope) = account.scope {
-        fact(out, "Other requests", beside(scope));
+        fact(out, "Others", beside(scope));
     }
     if let Some(details) = &account.details {
         fact(out, "Details", details);
@@ -231,12 +231,12 @@ const fn sure(certainty: Certainty) -> &'static str {
 const fn beside(scope: Scope) -> &'static str {
     match scope {
         Scope::All => {
-            "all fail there for some time: look for what was set up wrong or broke for good"
+            "all requests there fail for some time: look for what was set up wrong or broke for good"
         }
         Scope::Some => {
-            "some fail there and some do not: look for too little room, or losses on the way"
+            "some requests there fail and some do not: look for too little room, or losses on the way"
         }
-        Scope::First => "no other one failed there in the minutes before",
+        Scope::First => "no other request there failed in the minutes before",
     }
 }
 

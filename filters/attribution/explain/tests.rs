@@ -22,6 +22,20 @@ fn says(text: &str, words: &[&str]) {
 }
 
 #[test]
+fn a_value_says_what_became_of_other_requests() {
+    for (scope, words) in [
+        ("all", "Others: all requests there fail for some time"),
+        ("some", "Others: some requests there fail and some do not"),
+        ("first", "Others: no other request there failed"),
+    ] {
+        says(&REFUSED.replace("; sent", &format!("; scope={scope}; sent")), &[words]);
+        let record = format!("{{\"cause\":\"connect_refused\",\"scope\":\"{scope}\"}}");
+        says(&record, &[words]);
+    }
+    assert!(!told(REFUSED).contains("Others:"));
+}
+
+#[test]
 fn a_value_says_who_what_why_how_sure_and_what_next() {
     let words = [
         "edge-1 made this answer itself",

@@ -45,6 +45,16 @@ fn a_generated_answer_has_an_error() {
 }
 
 #[test]
+fn the_scope_is_told_to_those_who_are_told_everything() {
+    let mut exchange = failed(&[(1, Phase::Connect, Fault::Refused)]);
+    let attempt = exchange.last_attempt_mut().expect("one attempt");
+    attempt.failure.as_mut().expect("it failed").evidence.set(Key::Scope, "all");
+    let full = member_of(&exchange, 502, Disclosure::Full);
+    assert!(full.contains(";scope=all;sent=none;"), "{full}");
+    assert!(!member_of(&exchange, 502, Disclosure::Minimal).contains("scope"));
+}
+
+#[test]
 fn a_forwarded_answer_has_none() {
     let mut exchange = failed(&[]);
     exchange.upstream_status = Some(503);

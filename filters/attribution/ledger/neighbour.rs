@@ -2,12 +2,13 @@
 //! how long it keeps an idle connection, after what time it gives up.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::finding::Finding;
 use super::locked;
-use super::minutes::Minutes;
+use super::minutes::{LATELY, Minutes};
 use super::slot::{Cell, Slots};
 use crate::attribution::cause::Cause;
 
@@ -15,6 +16,8 @@ use crate::attribution::cause::Cause;
 const MEMORY: usize = 64;
 /// How many idle connections an endpoint must have closed before a timeout is read out of it.
 const ENOUGH: usize = 3;
+/// What is closed within this time may have been closed for one reason, such as a restart.
+const MOMENT: Duration = Duration::from_secs(1);
 /// How many failures are remembered one by one.
 const FAILURES: usize = 8;
 
@@ -25,6 +28,9 @@ const WAITS_LAST: Duration = Duration::from_hours(1);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 /// Times that differ by no more than this, or by a twentieth, are taken for the same.
 const SPREAD: Duration = Duration::from_millis(50);
+
+/// The least time between two looks at an endpoint.
+const BETWEEN_CHECKS: Duration = Duration::from_secs(30);
 
 /// A minute in slots, the one that is written to included.
 const MINUTE: usize = 7;
@@ -42,6 +48,8 @@ pub struct Neighbour {
     last_success: AtomicU64,
     /// For how long this proxy keeps idle connections to it, in milliseconds; 0 for not known.
     kept_for: AtomicU64,
+    /// Something was learned of its idle timeout that nobody has looked at.
+    news: AtomicBool,
     known: Mutex<Known>,
 }
 
@@ -59,10 +67,13 @@ impl Default for Sizes {
 struct Known {
     failures: VecDeque<(SystemTime, Cause)>,
     accepted: VecDeque<Instant>,
-    closed_after: VecDeque<Duration>,
+    unanswered: VecDeque<Instant>,
+    closed_after: VecDeque<(Instant, Duration)>,
     survived: VecDeque<Duration>,
     waits: VecDeque<(Instant, Duration)>,
     warned_of: Option<Duration>,
+    check_began: Option<Instant>,
+    check: Option<(Instant, Finding)>,
 }
 
 /// An attempt under way; it is over when this is dropped.
@@ -85,6 +96,7 @@ impl Default for Neighbour {
             born,
             last_success: AtomicU64::new(0),
             kept_for: AtomicU64::new(0),
+            news: AtomicBool::new(false),
             known: Mutex::default(),
         }
     }
@@ -127,6 +139,22 @@ impl Neighbour {
         locked(&self.known).accepted.iter().max().copied()
     }
 
+    /// Notes that an attempt to connect heard nothing.
+    pub fn unanswered(&self, at: Instant) {
+        remember(&mut locked(&self.known).unanswered, at, MEMORY);
+    }
+
+    /// How many attempts to connect heard nothing at or after `since`, as far as they are
+    /// remembered (64), if none was accepted in that time; else 0.
+    #[must_use]
+    pub fn silent_since(&self, since: Instant) -> usize {
+        let known = locked(&self.known);
+        if known.accepted.iter().any(|at| *at >= since) {
+            return 0;
+        }
+        known.unanswered.iter().filter(|at| **at >= since).count()
+    }
+
     /// Notes that a request of this size, in bytes, was answered, with whatever status.
     pub fn answered(&self, at: Instant, size: u64) {
         let nanos = at.saturating_duration_since(self.born).as_nanos();
@@ -152,6 +180,31 @@ impl Neighbour {
             sizes.0[..digits(size)].iter().map(|cell| cell.read(era)).sum()
         };
         slots.map(smaller).sum()
+    }
+
+    /// Whether somebody may look at the endpoint now: not if somebody did within the last 30 s.
+    #[must_use]
+    pub fn begin_check(&self, now: Instant) -> bool {
+        let mut known = locked(&self.known);
+        let recent = |at| now.saturating_duration_since(at) < BETWEEN_CHECKS;
+        let free = !known.check_began.is_some_and(recent);
+        if free {
+            known.check_began = Some(now);
+        }
+        free
+    }
+
+    /// Notes what was found.
+    pub fn checked(&self, at: Instant, finding: Finding) {
+        locked(&self.known).check = Some((at, finding));
+    }
+
+    /// What was found [lately](LATELY), and how long ago.
+    #[must_use]
+    pub fn check(&self, now: Instant) -> Option<(Duration, Finding)> {
+        let (at, finding) = locked(&self.known).check?;
+        let age = now.saturating_duration_since(at);
+        (age <= LATELY).then_some((age, finding))
     }
 
     /// Notes that an attempt failed.
@@ -193,8 +246,14 @@ impl Neighbour {
     }
 
     /// Notes that the endpoint was found to have closed a connection that was idle for so long.
-    pub fn closed_after(&self, idle: Duration) {
-        remember(&mut locked(&self.known).closed_after, idle, MEMORY);
+    pub fn closed_after(&self, at: Instant, idle: Duration) {
+        remember(&mut locked(&self.known).closed_after, (at, idle), MEMORY);
+        self.news.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether anything of that kind was noted since this was last asked.
+    pub fn news(&self) -> bool {
+        self.news.load(Ordering::Relaxed) && self.news.swap(false, Ordering::Relaxed)
     }
 
     /// Notes that a connection still worked after it had been idle for so long.
@@ -202,9 +261,10 @@ impl Neighbour {
         remember(&mut locked(&self.known).survived, idle, MEMORY);
     }
 
-    /// The endpoint's own idle timeout, as learned: the shortest time after which it closed, of
-    /// those longer than any that a connection lately survived. A restart of the endpoint also
-    /// closes connections, at any age; a later survivor of that age takes that back.
+    /// The endpoint's own idle timeout, as learned: the shortest time after which it closed at least
+    /// three connections, give or take a tenth, of those longer than any that a connection lately
+    /// survived. A restart of the endpoint closes connections as well, at whatever age they have,
+    /// but all at one moment: closings of one moment alone teach nothing.
     #[must_use]
     pub fn idle_timeout(&self) -> Option<Duration> {
         locked(&self.known).idle_timeout()
@@ -247,11 +307,16 @@ impl Neighbour {
 impl Known {
     fn idle_timeout(&self) -> Option<Duration> {
         let survived = self.survived.iter().max().copied().unwrap_or_default();
-        let closed = self.closed_after.iter().filter(|idle| **idle > survived);
-        if closed.clone().count() < ENOUGH {
-            return None;
-        }
-        closed.min().copied()
+        let mut closed: Vec<_> =
+            self.closed_after.iter().filter(|(_, idle)| *idle > survived).collect();
+        closed.sort_unstable_by_key(|(_, idle)| *idle);
+        closed.iter().enumerate().find_map(|(n, (_, shortest))| {
+            let most = *shortest + *shortest / 10 + SPREAD;
+            let alike = &closed[n..n + closed[n..].partition_point(|(_, idle)| *idle <= most)];
+            let moments = || alike.iter().map(|(at, _)| *at);
+            let apart = moments().max()?.saturating_duration_since(moments().min()?);
+            (alike.len() >= ENOUGH && apart >= MOMENT).then_some(*shortest)
+        })
     }
 }
 

@@ -16,6 +16,8 @@ const ROOM: usize = 320;
 /// connection, and the kernel has thrown away what was still to be sent.
 const SYN_SENT: u8 = 2;
 const CLOSE: u8 = 7;
+/// The other end has closed the connection in good order.
+const CLOSE_WAIT: u8 = 8;
 
 /// The counters that verdicts rest on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +88,11 @@ impl TcpInfo {
             CLOSE => self.sent.is_some_and(|sent| sent <= self.acked),
             _ => self.unacked == 0 && self.unsent == 0,
         }
+    }
+
+    /// Whether it was the other end that closed the connection, or reset it.
+    pub(crate) const fn closed_by_other(self) -> bool {
+        matches!(self.state, CLOSE | CLOSE_WAIT)
     }
 
     /// Whether the other end takes no more: what was sent has arrived, and there is no room for a

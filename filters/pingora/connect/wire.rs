@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pingora::upstreams::peer::{Tracer, Tracing};
 
 use super::kernel::TcpInfo;
+use super::rest::Rest;
 
 /// No stream was named: numbers of streams have 31 bits.
 pub(crate) const NO_STREAM: u32 = u32::MAX;
@@ -32,6 +33,8 @@ pub(crate) struct Wire {
     pub(crate) opening: OnceLock<Box<[u8]>>,
     /// The last stream that the other end will answer, once it has said so (`GOAWAY`).
     pub(crate) last_stream: AtomicU32,
+    /// Whether nobody uses it.
+    pub(crate) rest: Rest,
     end: Mutex<End>,
 }
 
@@ -65,6 +68,7 @@ impl Wire {
             tls: OnceLock::new(),
             opening: OnceLock::new(),
             last_stream: AtomicU32::new(NO_STREAM),
+            rest: Rest::default(),
             end: Mutex::new(End::Open),
         }
     }
@@ -84,7 +88,11 @@ impl Wire {
     }
 
     fn close(&self) {
-        *self.locked() = End::Over(TcpInfo::of(self.fd));
+        let info = TcpInfo::of(self.fd);
+        *self.locked() = End::Over(info);
+        if info.is_some_and(TcpInfo::closed_by_other) {
+            self.rest.closed(Instant::now());
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, End> {

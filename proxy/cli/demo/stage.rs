@@ -117,6 +117,7 @@ fn configuration(
          resolver: {{ servers: [ \"{names}\" ], timeout: 1s, attempts: 1 }}\n\
          log: {{ path: {log:?}, which: all }}\n\
          reload: {{ watch: false }}\n\
+         diagnosis: {{ checks: false }}\n\
          routes:\n"
     );
     for (name, path, _) in upstreams {

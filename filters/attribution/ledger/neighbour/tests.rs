@@ -23,38 +23,71 @@ fn an_attempt_is_in_flight_until_dropped() {
     assert_eq!(neighbour.in_flight(), 0);
 }
 
-#[test]
-fn the_idle_timeout_is_learned() {
+/// An endpoint that closed connections at these moments after they were idle for so long, both in
+/// seconds.
+fn closing(closed: &[(u64, u64)]) -> Neighbour {
     let neighbour = Neighbour::default();
+    for (at, idle) in closed {
+        let at = neighbour.born + Duration::from_secs(*at);
+        neighbour.closed_after(at, Duration::from_secs(*idle));
+    }
+    neighbour
+}
+
+#[test]
+fn the_idle_timeout_is_learned_from_closings_that_are_alike() {
     let seconds = Duration::from_secs;
-    neighbour.closed_after(seconds(1)); // a restart
-    neighbour.closed_after(seconds(6));
-    assert_eq!(neighbour.idle_timeout(), None);
-    neighbour.closed_after(seconds(5));
-    assert_eq!(neighbour.idle_timeout(), Some(seconds(1)));
+    for (closed, learned) in [
+        (&[(0, 60), (5, 60)][..], None),
+        (&[(0, 60), (5, 61), (9, 62)], Some(60)),
+        (&[(0, 60), (0, 60), (0, 60), (0, 60)], None),
+        (&[(0, 60), (0, 60), (0, 60), (1, 60)], Some(60)),
+        (&[(0, 10), (5, 60), (9, 61), (11, 62)], Some(60)),
+        (&[(0, 10), (5, 20), (9, 30), (11, 40), (12, 50)], None),
+    ] {
+        assert_eq!(closing(closed).idle_timeout(), learned.map(seconds), "{closed:?}");
+    }
+    let neighbour = closing(&[(0, 5), (5, 5), (9, 5)]);
     neighbour.survived(seconds(4));
-    assert_eq!(neighbour.idle_timeout(), None);
-    neighbour.closed_after(seconds(9));
     assert_eq!(neighbour.idle_timeout(), Some(seconds(5)));
+    neighbour.survived(seconds(6));
+    assert_eq!(neighbour.idle_timeout(), None, "it does not close them then");
 }
 
 #[test]
 fn a_warning_is_given_once_for_each_timeout_that_is_learned() {
-    let neighbour = Neighbour::default();
     let seconds = Duration::from_secs;
-    (0..3).for_each(|_| neighbour.closed_after(seconds(5)));
+    let neighbour = closing(&[(0, 100), (5, 100), (9, 100)]);
+    assert!(neighbour.news() && !neighbour.news());
     assert_eq!(neighbour.warning(), None, "nothing is kept as far as is known");
-    neighbour.kept_for(seconds(4));
+    assert!(neighbour.kept_for(seconds(80)));
     assert_eq!(neighbour.warning(), None);
-    neighbour.kept_for(seconds(60));
-    assert_eq!(neighbour.warning(), Some(seconds(5)));
-    neighbour.closed_after(Duration::from_millis(4_900));
+    assert!(neighbour.kept_for(seconds(600)) && !neighbour.kept_for(seconds(600)));
+    assert_eq!(neighbour.warning(), Some(seconds(100)));
+    neighbour.closed_after(neighbour.born, seconds(95));
     assert_eq!(neighbour.warning(), None, "it is as good as the same");
-    assert_eq!(neighbour.outlived(), Some(Duration::from_millis(4_900)));
-    neighbour.closed_after(seconds(2));
+    assert_eq!(neighbour.outlived(), Some(seconds(95)));
+    for at in [20, 30, 40] {
+        neighbour.closed_after(neighbour.born + seconds(at), seconds(2));
+    }
     assert_eq!(neighbour.warning(), Some(seconds(2)));
     neighbour.kept_for(seconds(1));
     assert_eq!(neighbour.outlived(), None, "the setting was put right");
+}
+
+#[test]
+fn silence_counts_only_while_nothing_is_accepted() {
+    let neighbour = Neighbour::default();
+    let start = Instant::now();
+    let after = |seconds| start + Duration::from_secs(seconds);
+    neighbour.accepted(start);
+    for at in [1, 2, 3] {
+        neighbour.unanswered(after(at));
+    }
+    assert_eq!(neighbour.silent_since(start), 0);
+    assert_eq!(neighbour.silent_since(after(2)), 2);
+    neighbour.accepted(after(4));
+    assert_eq!(neighbour.silent_since(after(2)), 0);
 }
 
 #[test]
@@ -106,6 +139,19 @@ fn smaller_requests_of_the_last_minute_are_counted() {
     assert_eq!(smaller(0, u64::MAX), 6);
     assert_eq!(smaller(59, 1_500), 4);
     assert_eq!(smaller(80, 1_500), 0);
+}
+
+#[test]
+fn looks_are_rare_and_soon_forgotten() {
+    let neighbour = Neighbour::default();
+    let start = neighbour.born;
+    let after = |seconds| start + Duration::from_secs(seconds);
+    assert!(neighbour.begin_check(start) && !neighbour.begin_check(after(29)));
+    assert_eq!(neighbour.check(after(29)), None, "nothing was found yet");
+    neighbour.checked(after(3), Finding::Refuses);
+    assert_eq!(neighbour.check(after(29)), Some((Duration::from_secs(26), Finding::Refuses)));
+    assert!(neighbour.begin_check(after(30)));
+    assert_eq!(neighbour.check(after(4) + LATELY), None);
 }
 
 #[test]
