@@ -147,8 +147,9 @@ impl ProxyHttp for Gateway {
             }
             deny(failure)
         })?;
-        if trip.line.is_none() {
-            // An attempt that follows takes over the place of the one that failed.
+        // Where the connection may be one that carries others, that is known once there is one. An
+        // attempt that follows takes over the place of the one that failed.
+        if trip.line.is_none() && !destination.pool.upstream.line.may_be_http2() {
             trip.line = Some(destination.pool.connection().map_err(deny)?);
         }
         if std::mem::take(&mut trip.if_moved) && trip.tried.contains(&picked.next_hop) {
@@ -178,13 +179,18 @@ impl ProxyHttp for Gateway {
 
     async fn connected_to_upstream(
         &self,
-        _: &mut Session,
+        session: &mut Session,
         _: bool,
         _: &HttpPeer,
         _: std::os::unix::io::RawFd,
         _: Option<&Digest>,
         trip: &mut Trip,
     ) -> Result<()> {
+        if let (Some(destination), None, false) =
+            (&trip.destination, &trip.line, session.note().shared)
+        {
+            trip.line = Some(destination.pool.connection().map_err(deny)?);
+        }
         if let Some(latch) = &trip.latch {
             latch.hold();
         }

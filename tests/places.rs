@@ -6,11 +6,14 @@ use std::sync::mpsc::{Receiver, channel};
 
 use rustix::process::Signal;
 
+use crate::rig::certificates::{Identity, Says};
 use crate::rig::client::Client;
+use crate::rig::h2;
 use crate::rig::net::Refusing;
 use crate::rig::origin::{Conversation, Origin};
 use crate::rig::proxy::Proxy;
 use crate::rig::settings::Settings;
+use crate::rig::tls::Tls;
 use crate::rig::until;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -160,6 +163,59 @@ fn no_more_are_let_through_than_allowed_and_no_fewer() {
     proxy.exchanges(MOST, || {
         clients.into_iter().for_each(Client::reset);
         Vec::new()
+    });
+    is_free(&proxy);
+}
+
+#[test]
+fn requests_that_share_a_connection_take_no_place_each() {
+    let origin = h2::Origin::plain(|request, _| match request.target.as_str() {
+        "/" => h2::Act::Answer(h2::Answer::new(200, "ok")),
+        _ => h2::Act::Silence,
+    });
+    let proxy = Settings::endpoints(&[&origin.endpoint])
+        .having("protocol: h2c, max_connections: 1")
+        .start();
+    let clients: Vec<Client> = (1..=3)
+        .map(|number| {
+            let client = asking(&proxy);
+            let asked = || (origin.requests().len() == number).then_some(());
+            until("the origin to be asked", asked);
+            client
+        })
+        .collect();
+    assert_eq!(proxy.get("/").status(), 200);
+    assert_eq!(origin.connections(), 1);
+    proxy.exchanges(clients.len(), || {
+        clients.into_iter().for_each(Client::reset);
+        Vec::new()
+    });
+}
+
+#[test]
+fn a_connection_that_could_have_been_shared_and_is_not_takes_a_place() {
+    let tls = Tls::new(Identity::of_its_own(&Says::names(&["app.test"]))).speaking(&["http/1.1"]);
+    let (asked, waiting) = channel();
+    let asked = Mutex::new(asked);
+    let origin = Origin::tls(&tls, move |mut connection| {
+        while let Some(request) = connection.request() {
+            if request.target == "/" {
+                connection.send(OK);
+            } else {
+                asked.lock().expect("nobody panicked").send(()).expect("the test waits");
+            }
+        }
+    });
+    let proxy = Settings::to(&origin)
+        .having("tls: { sni: app.test, verify: false }, max_connections: 1")
+        .start();
+    is_free(&proxy);
+    let first = asking(&proxy);
+    waiting.recv().expect("the origin is asked");
+    is_taken(&proxy, "upstreams.web.max_connections");
+    proxy.exchange(|| {
+        first.reset();
+        None
     });
     is_free(&proxy);
 }

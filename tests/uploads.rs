@@ -4,6 +4,7 @@
 mod stalled;
 
 use crate::rig::client::Client;
+use crate::rig::h2;
 use crate::rig::message::Response;
 use crate::rig::origin::{Conversation, Origin};
 use crate::rig::promise::Told;
@@ -240,6 +241,33 @@ fn an_early_answer_arrives_whole_however_the_origin_leaves() {
                     assert!(told.value("evidence.written").as_u64() > Some(0), "{:#}", told.record);
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn an_early_answer_over_http2_arrives_whole() {
+    for status in [401, 413, 503] {
+        let origin = h2::Origin::plain(move |_, _| h2::Act::Early(h2::Answer::new(status, "no")));
+        let proxy = Settings::endpoints(&[&origin.endpoint])
+            .having("protocol: h2c")
+            .with("timeouts", "request_body: 300ms")
+            .start();
+        for large in [false, true] {
+            let told = proxy.tell(|client| {
+                client
+                    .send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 16777216\r\n\r\n");
+                if large {
+                    client.upload(16 << 20);
+                } else {
+                    client.send("a little");
+                }
+                client.receive("POST")
+            });
+            let case = format!("{status}, large: {large}: {:#}", told.record);
+            assert_eq!(told.status(), status, "{case}");
+            assert_eq!(told.answer().text(), "no", "{case}");
+            assert_eq!(told.text("cause"), "origin_early_response", "{case}");
         }
     }
 }

@@ -30,8 +30,8 @@ pub struct Upstream {
     /// When a request is tried again.
     #[serde(default)]
     pub retries: Retries,
-    /// How many connections to the endpoints may carry requests at a time; idle ones do not count.
-    /// Null: any number.
+    /// How many connections to the endpoints may carry requests at a time. Idle ones do not count,
+    /// nor do those of HTTP/2, which carry many: there, limit requests. Null: any number.
     #[serde(default = "connections")]
     #[schemars(range(min = 1))]
     pub max_connections: Option<u32>,

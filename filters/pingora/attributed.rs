@@ -29,7 +29,7 @@ use crate::connect::Wires;
 use crate::connections::Connections;
 use crate::context::{Case, Context};
 use crate::door::Door;
-use crate::note::NoteBuilder;
+use crate::note::{NoteBuilder, Noted};
 use crate::settings::{Books, Live};
 use crate::{guard, outcome, reply, steps};
 
@@ -184,6 +184,7 @@ where
     ) -> Result<()> {
         ctx.case.wire = self.wires.find(fd);
         steps::connected(&mut ctx.case, &self.connections, reused, fd, digest);
+        session.note().shared = ctx.case.is_shared();
         let theirs =
             self.inner.connected_to_upstream(session, reused, peer, fd, digest, &mut ctx.inner);
         guard::hook(Phase::Connect, theirs).await

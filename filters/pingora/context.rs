@@ -1,6 +1,7 @@
 //! What `Attributed` keeps for one request beside the service's own context.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::HeaderValue;
@@ -250,6 +251,11 @@ impl Case {
     pub(crate) fn reused(&self) -> bool {
         let connection = self.exchange.last_attempt().and_then(|attempt| attempt.connection);
         connection.is_some_and(|connection| connection.reused)
+    }
+
+    /// Whether the attempt's connection may carry other requests at the same time.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.wire.as_ref().is_some_and(|wire| wire.http2.load(Ordering::Relaxed))
     }
 
     /// How long the attempt's connection had been idle before.

@@ -39,6 +39,9 @@ pub struct Note {
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.
     pub answer_age: Option<Duration>,
+    /// Told to the service: whether the attempt's connection carries other requests as well
+    /// (HTTP/2). Right from `connected_to_upstream` on.
+    pub shared: bool,
     /// Facts about the attempt that has just failed, to stand beside its failure. Looked at after
     /// `fail_to_connect` and `error_while_proxy`.
     pub evidence: Evidence,

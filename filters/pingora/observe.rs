@@ -100,18 +100,15 @@ pub fn connection_lost(error: &Error) -> bool {
 /// for.
 #[must_use]
 pub fn not_reached(error: &Error) -> bool {
-    if let Some(Failure { phase, fault, .. }) = denial(error).map(|denial| &denial.failure) {
-        let unreached =
-            matches!(fault, Fault::Refused | Fault::Reset | Fault::Unroutable | Fault::TimedOut);
-        return *phase == Phase::Connect && unreached;
-    }
-    matches!(
-        error.etype(),
-        ErrorType::ConnectRefused
-            | ErrorType::ConnectNoRoute
-            | ErrorType::ConnectTimedout
-            | ErrorType::ConnectError
-    )
+    let connecting =
+        Moment { connecting: true, request_sent: false, answered: false, responding: false };
+    let failure = failure(error, connecting);
+    let (side, phase) = (failure.side, failure.phase);
+    (side, phase) == (Side::Origin, Phase::Connect)
+        && matches!(
+            failure.fault,
+            Fault::Refused | Fault::Reset | Fault::Unroutable | Fault::TimedOut
+        )
 }
 
 /// What an error says was seen to break.

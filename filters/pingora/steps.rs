@@ -7,7 +7,6 @@ mod mistaken;
 
 use std::any::Any;
 use std::os::unix::io::RawFd;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -177,8 +176,7 @@ pub(crate) fn connected(
 
 /// Takes off what belongs to the client's hop, where Pingora does not.
 pub(crate) fn one_hop(request: &mut RequestHeader, case: &Case) -> Result<()> {
-    let ours = case.wire.as_ref().is_some_and(|wire| wire.http2.load(Ordering::Relaxed));
-    if ours { hop::strip(request).map_err(|failure| deny(*failure)) } else { Ok(()) }
+    if case.is_shared() { hop::strip(request).map_err(|failure| deny(*failure)) } else { Ok(()) }
 }
 
 /// The header section is about to go to the origin.

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use whodunit_filters::attribution::cause::answer::{ORIGIN_CLOSED, ORIGIN_RESET};
 use whodunit_filters::attribution::cause::proxy::{
-    PROXY_BUG, PROXY_FILES_EXHAUSTED, PROXY_PORTS_EXHAUSTED,
+    PROXY_BUG, PROXY_FILES_EXHAUSTED, PROXY_PORTS_EXHAUSTED, PROXY_STOPPING,
 };
 use whodunit_filters::attribution::cause::send::{KEEPALIVE_RACE, ORIGIN_EARLY_RESPONSE};
 use whodunit_filters::attribution::evidence::Scope;
@@ -203,6 +203,6 @@ impl Case {
 /// Whether a failure says anything of the endpoint or the upstream: one for want of this machine's
 /// own resources does not, nor does what the client did.
 fn concerns(cause: Cause) -> bool {
-    let ours = [&PROXY_BUG, &PROXY_FILES_EXHAUSTED, &PROXY_PORTS_EXHAUSTED];
+    let ours = [&PROXY_BUG, &PROXY_FILES_EXHAUSTED, &PROXY_PORTS_EXHAUSTED, &PROXY_STOPPING];
     cause.party != Party::Client && cause != &ORIGIN_EARLY_RESPONSE && !ours.contains(&cause)
 }

@@ -73,7 +73,9 @@ impl Line {
         options.custom_l4 = Some(self);
     }
 
-    const fn may_be_http2(&self) -> bool {
+    /// Whether a connection may carry several requests at a time.
+    #[must_use]
+    pub const fn may_be_http2(&self) -> bool {
         match self.protocol {
             Protocol::Auto => self.tls.is_some(),
             Protocol::Http1 => false,
