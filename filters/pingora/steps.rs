@@ -170,10 +170,14 @@ pub(crate) fn connected(
     }
 }
 
+/// Whether HTTP/2 is spoken to the origin.
+fn speaks_http2(case: &Case) -> bool {
+    case.wire.as_ref().is_some_and(|wire| wire.http2.load(Ordering::Relaxed))
+}
+
 /// Takes off what belongs to the client's hop, where Pingora does not.
 pub(crate) fn one_hop(request: &mut RequestHeader, case: &Case) -> Result<()> {
-    let ours = case.wire.as_ref().is_some_and(|wire| wire.http2.load(Ordering::Relaxed));
-    if ours { hop::strip(request).map_err(|failure| deny(*failure)) } else { Ok(()) }
+    if speaks_http2(case) { hop::strip(request).map_err(|failure| deny(*failure)) } else { Ok(()) }
 }
 
 /// The header section is about to go to the origin.
@@ -194,6 +198,13 @@ pub(crate) fn forwarding(
         expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     case.sending();
     Ok(())
+}
+
+/// Over HTTP/2 a request without a body is whole with its header section, and no body is asked for.
+pub(crate) fn bodiless(session: &mut Session, case: &mut Case) {
+    if speaks_http2(case) && session.as_downstream_mut().is_body_empty() {
+        case.sent();
+    }
 }
 
 /// A length that is stated again and again, always the same, is passed on once (RFC 9110 section
