@@ -1,5 +1,6 @@
 //! Tests over real sockets, against the real binary.
 
+mod accuracy;
 mod apart;
 mod causes;
 mod commands;
@@ -15,5 +16,7 @@ mod readme;
 mod reload;
 mod retries;
 mod rig;
+mod streams;
+mod tls;
 mod uploads;
 mod witnesses;
