@@ -66,7 +66,7 @@ pub struct Listener {
     /// `ip:port`, `[v6]:port`, or `unix:/path`. Port 0 takes any free one.
     pub address: Address,
     /// Whether HTTP/2 is taken without TLS beside HTTP/1.1, from clients that know beforehand that
-    /// it is (RFC 9113 section 3.3). Default `false`.
+    /// it is (RFC 9113 section 3.3), up to 100 requests at once on a connection. Default `false`.
     #[serde(default)]
     pub h2c: bool,
 }

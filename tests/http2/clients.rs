@@ -1,6 +1,6 @@
 //! What clients do to their requests over HTTP/2, and that nobody else is blamed for it.
 
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use super::{OK, built};
@@ -99,21 +99,31 @@ fn a_connection_that_ends_takes_its_requests_along() {
 
 #[test]
 fn a_request_taken_back_while_nobody_reads_it_is_seen() {
-    // The origin reads nothing: so the upload stands still, and nobody listens to the client.
-    let origin = Origin::new(|mut connection| {
-        connection.head();
-        std::thread::sleep(Duration::from_millis(1500));
+    // The origin reads nothing of the upload, and leaves when the client has.
+    let (go, wait) = mpsc::channel::<()>();
+    let wait = Mutex::new(wait);
+    let origin = Origin::new(move |mut connection| {
+        let head = connection.head().expect("a request");
+        if head.method == "GET" {
+            connection.send(OK);
+            return connection.hold();
+        }
+        wait.lock().expect("no panic").recv().ok();
         connection.close();
     });
     let proxy = Settings::to(&origin).h2c().once().start();
     let client = Http2::connect(proxy.address());
-    let told = proxy.exchange(|| {
+    let told = proxy.exchanges(2, || {
         let mut exchange = client.open(built(request("POST", "/")), false);
         exchange.send(vec![b'u'; 1000], false);
         exchange.cancel();
-        None
+        // What is sent later is read later.
+        assert_eq!(client.get("/").expect("an answer").status, 200);
+        go.send(()).expect("the origin waits");
+        Vec::new()
     });
-    aborted(&told, "reset");
+    let told = told.iter().find(|told| told.text("method") == "POST").expect("it is recorded");
+    aborted(told, "reset");
 }
 
 #[test]
@@ -138,7 +148,7 @@ fn an_upload_that_stands_still_is_the_clients() {
 #[test]
 fn a_body_that_keeps_coming_is_not_slow() {
     let origin = Origin::answering(OK);
-    let proxy = Settings::to(&origin).h2c().with("timeouts", "request_body: 400ms").start();
+    let proxy = Settings::to(&origin).h2c().with("timeouts", "request_body: 1s").start();
     let told = proxy.tell(|client| {
         client.send([hello(), frame(1, 4, 1, &fields())].concat());
         // One frame, a byte at a time: a codec delivers it only when it is whole.

@@ -116,7 +116,8 @@ impl Http2 {
 }
 
 impl Exchange<'_> {
-    /// Sends a piece of the body, as fast as it is taken.
+    /// Sends a piece of the body, as fast as it is taken. A proxy that wants no more of it is no
+    /// failure here: its answer may be on the way.
     pub(crate) fn send(&mut self, bytes: impl Into<Bytes>, end: bool) {
         let (runtime, upload) = (self.runtime, &mut self.upload);
         let mut bytes = bytes.into();
@@ -124,12 +125,14 @@ impl Exchange<'_> {
             while !bytes.is_empty() {
                 upload.reserve_capacity(bytes.len());
                 let room = poll_fn(|cx| upload.poll_capacity(cx)).await;
-                let room = room.expect("the stream is open").expect("it is not reset");
+                let Some(Ok(room)) = room else { return };
                 let piece = bytes.split_to(room.min(bytes.len()));
-                upload.send_data(piece, false).expect("it is open");
+                if upload.send_data(piece, false).is_err() {
+                    return;
+                }
             }
             if end {
-                upload.send_data(Bytes::new(), true).expect("it is open");
+                upload.send_data(Bytes::new(), true).ok();
             }
         });
     }
@@ -233,5 +236,5 @@ pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
     [&[0][..], &text(name), &text(value)].concat()
 }
 
-/// Long enough for the proxy to have seen what was sent.
-pub(crate) const SOON: Duration = Duration::from_millis(100);
+/// Long enough for the proxy to have seen what was sent, as a rule.
+pub(crate) const SOON: Duration = Duration::from_millis(150);
