@@ -65,6 +65,10 @@ pub struct Config {
 pub struct Listener {
     /// `ip:port`, `[v6]:port`, or `unix:/path`. Port 0 takes any free one.
     pub address: Address,
+    /// Whether HTTP/2 is taken without TLS beside HTTP/1.1, from clients that know beforehand that
+    /// it is (RFC 9113 section 3.3), up to 100 requests at once on a connection. Default `false`.
+    #[serde(default)]
+    pub h2c: bool,
 }
 
 /// The listener for operators.
@@ -161,7 +165,10 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             node: None,
-            listeners: vec![Listener { address: Address::Tcp(([127, 0, 0, 1], 8080).into()) }],
+            listeners: vec![Listener {
+                address: Address::Tcp(([127, 0, 0, 1], 8080).into()),
+                h2c: false,
+            }],
             admin: Admin::default(),
             filters: Settings::default(),
             diagnosis: Diagnosis::default(),

@@ -19,6 +19,7 @@
 mod field;
 mod glimpse;
 mod line;
+mod parsed;
 mod rule;
 
 use std::ops::Range;
@@ -32,6 +33,7 @@ pub use glimpse::Glimpse;
 use line::RequestLine;
 
 pub use line::METHOD_MAX;
+pub use parsed::Parsed;
 pub use rule::Rule;
 
 /// The most fields that Pingora's parser takes.

@@ -41,7 +41,7 @@ pub enum Source {
 pub(crate) struct Running {
     pub(crate) node: String,
     pub(crate) own: own::Listeners,
-    pub(crate) listeners: whodunit_pingora::Listeners,
+    listening: Vec<listen::Listening>,
     pub(crate) plan: Arc<ArcSwap<Plan>>,
     /// What is under way to the upstreams, whichever plan it began under.
     places: Registry,
@@ -83,12 +83,13 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
     })?;
     let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
     let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
+    let listening = listen::listening(config, &sockets);
     let running = Running {
         own: own::Listeners::new(addresses),
-        listeners: listen::names(&sockets),
         plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
         places: Registry::default(),
-        live: Live::new(plan::settings(&checked, &node, listen::names(&sockets))),
+        live: Live::new(plan::settings(&checked, &node, listen::known(&listening, config))),
+        listening,
         checked: ArcSwap::from_pointee(checked),
         ledger: Arc::new(Ledger::default()),
         node,
@@ -115,12 +116,13 @@ impl Running {
         for name in plan.upstreams.keys() {
             drop(self.ledger.upstream(name));
         }
-        for listener in self.listeners.names() {
+        let listeners = listen::known(&self.listening, &checked.config);
+        for listener in listeners.names() {
             for way in &checked.resolved.routes {
                 drop(self.ledger.requests(&listener, &way.name));
             }
         }
-        let settings = plan::settings(checked, &self.node, self.listeners.clone());
+        let settings = plan::settings(checked, &self.node, listeners);
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
         self.checked.store(checked.clone());

@@ -8,6 +8,7 @@ pub(crate) mod client;
 pub(crate) mod dns;
 pub(crate) mod frames;
 pub(crate) mod h2;
+pub(crate) mod h2client;
 pub(crate) mod log;
 pub(crate) mod message;
 pub(crate) mod metrics;

@@ -4,13 +4,19 @@ use std::borrow::Cow;
 
 /// A view of the bytes of a head that may be broken. Whatever it tells is as the client sent it.
 #[derive(Clone, Copy, Debug)]
-pub struct Glimpse<'a>(&'a [u8]);
+pub struct Glimpse<'a>(&'a [u8], Option<&'static str>);
 
 impl<'a> Glimpse<'a> {
     /// A view of these bytes.
     #[must_use]
     pub const fn of(bytes: &'a [u8]) -> Self {
-        Self(bytes)
+        Self(bytes, None)
+    }
+
+    /// A head of which nothing can be seen but the protocol that it came in.
+    #[must_use]
+    pub const fn hidden(protocol: &'static str) -> Self {
+        Self(b"", Some(protocol))
     }
 
     /// The method, if what stands in its place looks like one.
@@ -29,9 +35,13 @@ impl<'a> Glimpse<'a> {
         self.part(1).map(String::from_utf8_lossy)
     }
 
-    /// `HTTP/1.0` or `HTTP/1.1`; the latter as well when the client said neither.
+    /// `HTTP/1.0` or `HTTP/1.1`, the latter as well when the client said neither; that of a
+    /// [`hidden`](Self::hidden) head.
     #[must_use]
     pub fn protocol(&self) -> &'static str {
+        if let Some(protocol) = self.1 {
+            return protocol;
+        }
         if self.line().ends_with(b" HTTP/1.0") { "HTTP/1.0" } else { "HTTP/1.1" }
     }
 
@@ -73,6 +83,8 @@ mod tests {
         assert_eq!(glimpse.field("host"), None);
         let body = Glimpse::of(b"GET / HTTP/1.1\r\na: b\r\n\r\nhost: x\r\n");
         assert_eq!((body.field("A"), body.field("host")), (Some(&b"b"[..]), None));
+        let hidden = Glimpse::hidden("HTTP/2");
+        assert_eq!((hidden.method(), hidden.protocol()), (None, "HTTP/2"));
         for nothing in [&b""[..], b"\x16\x03\x01", b"\r\n", b"\0\0\n\n:"] {
             let glimpse = Glimpse::of(nothing);
             assert_eq!((glimpse.method(), glimpse.target()), (None, None));

@@ -156,7 +156,7 @@ fn check_form(target: &[u8], method: &[u8]) -> Result<Option<Range<usize>>, (Rul
 }
 
 /// Whether `http::Uri` takes this path and query.
-fn check_path(path: &[u8]) -> Result<(), ()> {
+pub(super) fn check_path(path: &[u8]) -> Result<(), ()> {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(b);
     if path.iter().all(plain) {
         return Ok(());

@@ -3,7 +3,7 @@
 use crate::attribution::cause::client;
 use crate::attribution::{Cause, Failure, Key};
 
-/// A rule of HTTP/1 that a request breaks, named by what breaks it.
+/// A rule of HTTP that a request breaks, named by what breaks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
     /// A line ends in LF alone.
@@ -60,6 +60,11 @@ pub enum Rule {
     ChunkEnd,
     /// The trailer section is too large (RFC 9112 section 7.1.2).
     TrailerSize,
+    /// An HTTP/2 message that breaks the rules of RFC 9113 section 8.1.1: its fields, or a body
+    /// that is not as long as its `Content-Length` says.
+    Message,
+    /// HTTP/2 frames that break the rules of the connection (RFC 9113 section 5.4.1).
+    Frames,
 }
 
 impl Rule {
@@ -94,6 +99,8 @@ impl Rule {
             Self::ChunkExtension => "invalid chunk extension",
             Self::ChunkEnd => "chunk does not end where its size says",
             Self::TrailerSize => "trailer section too large",
+            Self::Message => "malformed HTTP/2 message",
+            Self::Frames => "broken HTTP/2 frames",
         }
     }
 
@@ -128,7 +135,9 @@ impl Rule {
             | Self::ChunkSize
             | Self::ChunkExtension
             | Self::ChunkEnd
-            | Self::TrailerSize => &client::CLIENT_REQUEST_MALFORMED,
+            | Self::TrailerSize
+            | Self::Message
+            | Self::Frames => &client::CLIENT_REQUEST_MALFORMED,
         }
     }
 

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use http::HeaderValue;
 use pingora::server::ShutdownWatch;
 use tokio::sync::Notify;
 use whodunit_filters::head::Rule;
 
 use crate::own::Net;
+use crate::reply::Reply;
 
 /// How one request came in. Delivered to `ProxyHttp::on_connection_reuse` before any other hook,
 /// for the first request of a connection as well.
@@ -51,7 +51,7 @@ pub(crate) struct ClientFacts {
     deadline: OnceLock<tokio::time::Instant>,
     armed: Notify,
     expired: AtomicBool,
-    words: OnceLock<Bytes>,
+    words: OnceLock<Reply>,
     /// The origin's `Date`, which Pingora replaces by its own.
     pub(crate) dated: OnceLock<HeaderValue>,
     /// For an answer that the service writes by itself.
@@ -180,14 +180,14 @@ impl ClientFacts {
     }
 
     /// Leaves the answer to a request that was given up.
-    pub(crate) fn leave(&self, answer: Bytes) {
+    pub(crate) fn leave(&self, answer: Reply) {
         // A request is given up once.
         let _ = self.words.set(answer);
     }
 
     /// The answer to a request that was given up.
-    pub(crate) fn words(&self) -> Option<Bytes> {
-        self.words.get().cloned()
+    pub(crate) fn words(&self) -> Option<&Reply> {
+        self.words.get()
     }
 
     fn now(&self) -> u64 {

@@ -110,7 +110,7 @@ where
     }
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
-        steps::begin(session, &mut ctx.case);
+        steps::begin(session, &mut ctx.case)?;
         let theirs = self.inner.early_request_filter(session, &mut ctx.inner);
         guard::hook(Phase::Request, theirs).await
     }

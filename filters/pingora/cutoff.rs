@@ -79,7 +79,7 @@ impl Case {
         };
         let answer = Reply::new(self, verdict, status, asked.borrow());
         let status = answer.status();
-        client.leave(answer.bytes());
+        client.leave(answer);
         self.exchange.answered = Some(status);
         self.exchange.generated = true;
     }

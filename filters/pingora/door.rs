@@ -14,7 +14,7 @@ use whodunit_filters::units::Size;
 use crate::context::Case;
 use crate::ingress::{Doorman, Refusal, Rules};
 use crate::outcome;
-use crate::reply::Asked;
+use crate::reply::{Asked, Reply};
 use crate::settings::{Books, Live};
 
 /// Keeps the door of an attributed service.
@@ -46,7 +46,15 @@ impl Doorman for Door {
         ledger.connected(Side::Client, Use::Active) + ledger.connected(Side::Client, Use::Idle)
     }
 
+    fn speaks_h2c(&self, local: &SocketAddr) -> bool {
+        self.live.load().listeners.speaks_h2c(local)
+    }
+
     fn refuse(&self, refusal: Refusal<'_>) -> Bytes {
+        self.turn_away(refusal).map_or_else(Bytes::new, |reply| reply.bytes())
+    }
+
+    fn turn_away(&self, refusal: Refusal<'_>) -> Option<Reply> {
         let mut case = Case::new(self.live.load(), self.books.clone());
         case.begun(refusal.began);
         if let Some(id) = refusal.head.field("x-request-id").and_then(RequestId::parse) {
@@ -81,8 +89,7 @@ impl Doorman for Door {
         if failure.side == Side::Client && failure.phase == Phase::Request {
             failure.evidence.set_if_absent(Key::BytesSoFar, refusal.client.received());
         }
-        let answer = outcome::refused(case, failure, facts, client, asked, refusal.answerable);
-        answer.unwrap_or_default()
+        outcome::refused(case, failure, facts, client, asked, refusal.answerable)
     }
 }
 

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp};
 use pingora::protocols::http::ServerSession;
+use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::{SocketDigest, Stream};
 use pingora::server::ShutdownWatch;
 use tokio::io::AsyncWriteExt;
@@ -24,8 +25,10 @@ use whodunit_filters::head::{Glimpse, HeadFacts, HeadLimits};
 
 use crate::arrival::{Arrival, ClientFacts, Left};
 use crate::gate::{Gate, Slot};
+use crate::http2;
 use crate::linger::{has_more, linger};
 use crate::reading::{Came, Reader};
+use crate::reply::Reply;
 use crate::tally::Tally;
 
 /// The rules at the door, as they are at this moment.
@@ -61,6 +64,12 @@ pub(crate) trait Doorman: Send + Sync + 'static {
     /// The connection is closed after it, and it must say so. Nothing is sent when it is empty, or
     /// when the refusal is not answerable.
     fn refuse(&self, refusal: Refusal<'_>) -> Bytes;
+
+    /// The same with the answer in its parts, for a stream of HTTP/2.
+    fn turn_away(&self, refusal: Refusal<'_>) -> Option<Reply>;
+
+    /// Whether the listener at this address takes HTTP/2 without TLS.
+    fn speaks_h2c(&self, local: &SocketAddr) -> bool;
 }
 
 /// A request that ended before Pingora got to see it, or in a panic of what it was handed to.
@@ -94,10 +103,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
 
     /// Serves one connection to its end.
     pub(crate) async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
+        let reader = if http2::welcome(&*self.door, &stream) { Reader::open } else { Reader::new };
         let visit = Visit {
             ingress: self,
             shutdown,
-            reader: Reader::new(stream, shutdown.clone()),
+            reader: reader(stream, shutdown.clone()),
             slot: Slot::default(),
             requests: 0,
             kept: None,
@@ -135,6 +145,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             let rules = self.ingress.door.rules();
             match self.reader.read(&rules, self.requests == 0).await {
                 Came::Nothing => return,
+                Came::Http2 => {
+                    let Self { ingress, shutdown, mut reader, tally, .. } = self;
+                    let (app, door) = (&ingress.app, &ingress.door);
+                    return http2::serve(app, door, reader.take(), shutdown, tally).await;
+                }
                 Came::Request { head, began } => match self.pass(&rules, head, began).await {
                     Some(reader) => self.reader = reader,
                     None => return,
@@ -195,7 +210,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             None => {
                 let (stream, _) = self.reclaim()?;
                 if let Some(words) = client.words() {
-                    say(rules, stream, &words).await;
+                    say(rules, stream, &words.bytes()).await;
                 }
                 return None;
             }

@@ -24,6 +24,7 @@ mod edit;
 mod gate;
 mod guard;
 mod hop;
+mod http2;
 mod ingress;
 mod lane;
 mod linger;

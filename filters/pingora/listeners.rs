@@ -8,13 +8,27 @@ use pingora::protocols::l4::socket::SocketAddr;
 /// The listeners as they stand in the configuration. A connection tells only the address that it
 /// came in at, and a listener on all addresses (`0.0.0.0:80`) has many of those.
 #[derive(Clone, Debug, Default)]
-pub struct Listeners(Vec<(InetAddress, Arc<str>)>);
+pub struct Listeners(Vec<(InetAddress, Arc<str>)>, Vec<Arc<str>>);
 
 impl Listeners {
     /// These listeners, each with the address that it is bound to and its name.
     #[must_use]
     pub fn new(listeners: Vec<(InetAddress, Arc<str>)>) -> Self {
-        Self(listeners)
+        Self(listeners, Vec::new())
+    }
+
+    /// The same, of which those with these names take HTTP/2 without TLS as well, by prior
+    /// knowledge (RFC 9113 section 3.3). A Unix socket's name is `unix:` and its path. None do by
+    /// default.
+    #[must_use]
+    pub fn with_h2c(mut self, names: Vec<Arc<str>>) -> Self {
+        self.1 = names;
+        self
+    }
+
+    /// Whether the listener that a connection came in at takes HTTP/2 without TLS.
+    pub(crate) fn speaks_h2c(&self, local: &SocketAddr) -> bool {
+        !self.1.is_empty() && self.1.contains(&self.name(local))
     }
 
     /// All names.

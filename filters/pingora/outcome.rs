@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use bytes::Bytes;
 use http::{StatusCode, Version, header as names};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -292,7 +291,7 @@ pub(crate) fn refused(
     client: Option<std::net::IpAddr>,
     asked: Asked<'_>,
     answerable: bool,
-) -> Option<Bytes> {
+) -> Option<Reply> {
     case.exchange.request = Some(Box::new(facts));
     case.exchange.times.total = Some(case.exchange.started.elapsed());
     case.disclosure = case.settings.diagnosis.disclose(client, None);
@@ -305,8 +304,8 @@ pub(crate) fn refused(
         case.exchange.generated = true;
     }
     case.verdict = Some(Box::new(verdict));
-    let bytes = answer.map(Reply::bytes);
-    case.exchange.bytes.client_out = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+    let length = answer.as_ref().map_or(0, |answer| answer.bytes().len());
+    case.exchange.bytes.client_out = length as u64;
     close(&mut case, true);
-    bytes
+    answer
 }

@@ -13,6 +13,7 @@ use whodunit_filters::head::{Head, HeadFacts, Inspection};
 
 use crate::arrival::Left;
 use crate::gate::poll_fill;
+use crate::http2::{Opening, opening};
 use crate::ingress::Rules;
 
 /// How long a connection that has carried no request yet is waited for when the service shuts
@@ -23,6 +24,8 @@ const GRACE: Duration = Duration::from_millis(500);
 pub(crate) enum Came {
     /// Nothing to speak of: the connection is to be closed without a word.
     Nothing,
+    /// The preface of HTTP/2.
+    Http2,
     /// The head of a good request.
     Request { head: HeadFacts, began: Instant },
     /// The beginning of a request that is none, or that did not go on.
@@ -35,6 +38,8 @@ pub(crate) struct Reader {
     stream: Option<Stream>,
     bytes: BytesMut,
     shutdown: ShutdownWatch,
+    /// HTTP/2 may come.
+    open: bool,
 }
 
 impl Reader {
@@ -42,9 +47,14 @@ impl Reader {
         Self::resume(stream, BytesMut::new(), shutdown)
     }
 
+    /// A connection that may begin with the preface of HTTP/2.
+    pub(crate) fn open(stream: Stream, shutdown: ShutdownWatch) -> Self {
+        Self { open: true, ..Self::new(stream, shutdown) }
+    }
+
     /// A connection of which so much was read already.
     pub(crate) fn resume(stream: Stream, bytes: BytesMut, shutdown: ShutdownWatch) -> Self {
-        Self { stream: Some(stream), bytes, shutdown }
+        Self { stream: Some(stream), bytes, shutdown, open: false }
     }
 
     /// The connection and what was read of it.
@@ -62,7 +72,13 @@ impl Reader {
         let until = tokio::time::Instant::now() + rules.request_header;
         let mut head = Head::new();
         loop {
-            match head.inspect(&self.bytes, &rules.head) {
+            let opening = if self.open { opening(&self.bytes) } else { Opening::Other };
+            let inspection = match opening {
+                Opening::Http2 => return Came::Http2,
+                Opening::Begun => Inspection::Partial,
+                Opening::Other => head.inspect(&self.bytes, &rules.head),
+            };
+            match inspection {
                 Inspection::Complete(head) => return Came::Request { head, began },
                 Inspection::Refused(failure) => {
                     return Came::Refusal { failure, began, left: None };

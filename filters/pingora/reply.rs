@@ -22,6 +22,7 @@ pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-statu
 const SPELT: &str = "Proxy-Status";
 
 /// An answer of our own.
+#[derive(Debug)]
 pub(crate) struct Reply {
     status: StatusCode,
     /// Names as they are spelt on the wire.
@@ -134,7 +135,7 @@ impl Reply {
 
     /// The answer as the bytes of HTTP/1.1, for a connection that Pingora never sees; the
     /// connection is closed after it.
-    pub(crate) fn bytes(self) -> Bytes {
+    pub(crate) fn bytes(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(512 + self.body.len());
         let reason = self.status.canonical_reason().unwrap_or("Error");
         out.put_slice(format!("HTTP/1.1 {} {reason}\r\n", self.status.as_u16()).as_bytes());
@@ -145,6 +146,19 @@ impl Reply {
         out.put_slice(b"\r\n");
         out.put_slice(&self.body);
         out.freeze()
+    }
+}
+
+impl Reply {
+    /// The answer for a stream of HTTP/2 that Pingora does not have any more.
+    pub(crate) fn response(&self) -> http::Response<Bytes> {
+        let mut response = http::Response::new(self.body.clone());
+        *response.status_mut() = self.status;
+        for (name, value) in &self.fields {
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("our names are names");
+            response.headers_mut().append(name, value.clone());
+        }
+        response
     }
 }
 

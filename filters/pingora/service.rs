@@ -37,6 +37,9 @@ where
     let mut options = HttpServerOptions::default();
     // All connections that are not HTTP/2 go to the ingress.
     options.force_custom = true;
+    // The ingress refuses CONNECT in HTTP/1, and the request's hooks do in HTTP/2: Pingora's own
+    // refusal is bare.
+    options.allow_connect_method_proxying = true;
     ProxyServiceBuilder::new(conf, attributed)
         .name(name)
         .custom(connector, ingress)

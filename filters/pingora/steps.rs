@@ -30,7 +30,7 @@ use crate::context::Case;
 use crate::note::{self, Noted, deny};
 use crate::observe::{self, Moment};
 use crate::own::Own;
-use crate::{edit, hop, outcome, view};
+use crate::{edit, hop, http2, outcome, view};
 
 /// The ingress hands over what it knows of the request's arrival; what the service persisted with
 /// the connection is given back.
@@ -44,7 +44,12 @@ pub(crate) fn arrived(case: &mut Case, arrival: Arrival) -> Option<Box<dyn Any +
 }
 
 /// The request's header section is there.
-pub(crate) fn begin(session: &mut Session, case: &mut Case) {
+pub(crate) fn begin(session: &mut Session, case: &mut Case) -> Result<()> {
+    let handed = http2::handed(session.req_header_mut());
+    let refusal = handed.and_then(|(arrival, refusal)| {
+        arrived(case, arrival);
+        refusal
+    });
     let request = session.req_header();
     let given = request.headers.get("x-request-id").map(http::HeaderValue::as_bytes);
     if let Some(id) = given.and_then(RequestId::parse) {
@@ -63,6 +68,7 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) {
     }
     session.set_read_timeout(Some(timeouts.request_body.value.0));
     session.set_write_timeout(Some(timeouts.write.value.0));
+    refusal.map_or(Ok(()), |refusal| Err(deny(refusal)))
 }
 
 /// The route is known: the chain judges the request.
@@ -140,6 +146,10 @@ pub(crate) fn not_connected(case: &mut Case, error: &Error) {
         case.wire = Some(wire);
     }
     let moment = Moment::of(&case.exchange, true, false);
+    if let Some(gone) = broken::client_left(case, moment) {
+        // It left before there was an outcome.
+        return case.fail(gone);
+    }
     case.fail(observe::failure(error, moment));
 }
 
@@ -181,7 +191,7 @@ pub(crate) fn one_hop(request: &mut RequestHeader, case: &Case) -> Result<()> {
 
 /// The header section is about to go to the origin.
 pub(crate) fn forwarding(
-    session: &Session,
+    session: &mut Session,
     request: &mut RequestHeader,
     case: &mut Case,
 ) -> Result<()> {
@@ -197,6 +207,10 @@ pub(crate) fn forwarding(
         expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     case.upgrade = request.headers.get(names::UPGRADE).cloned();
     case.sending();
+    if case.is_shared() && session.as_downstream_mut().is_body_empty() {
+        // Nobody asks for the body of such a request: its head is all of it.
+        case.sent();
+    }
     Ok(())
 }
 

@@ -27,6 +27,13 @@ pub(super) enum Bound {
     Unix { socket: UnixListener, path: PathBuf },
 }
 
+/// A listener as it stands in the configuration, and what it came to.
+pub(crate) struct Listening {
+    written: Address,
+    at: Option<SocketAddr>,
+    name: Arc<str>,
+}
+
 impl Bound {
     pub(super) fn inet(&self) -> Option<SocketAddr> {
         match self {
@@ -114,13 +121,31 @@ pub(super) fn announce(sockets: &[Bound]) {
     }
 }
 
-/// The listeners' names, for records and metrics.
-pub(super) fn names(sockets: &[Bound]) -> whodunit_pingora::Listeners {
-    let named = sockets.iter().filter_map(|bound| match bound {
-        Bound::Inet { at, name, .. } => Some((*at, name.clone())),
-        Bound::Unix { .. } => None,
+/// What the listeners of this configuration came to; `sockets` are what was bound for them.
+pub(super) fn listening(config: &Config, sockets: &[Bound]) -> Vec<Listening> {
+    let pairs = config.listeners.iter().zip(sockets);
+    let listening = pairs.map(|(listener, bound)| {
+        let (at, name) = match bound {
+            Bound::Inet { at, name, .. } => (Some(*at), name.clone()),
+            Bound::Unix { path, .. } => (None, format!("unix:{}", path.display()).into()),
+        };
+        Listening { written: listener.address.clone(), at, name }
     });
-    whodunit_pingora::Listeners::new(named.collect())
+    listening.collect()
+}
+
+/// The listeners for attribution: their names, and what a configuration says of each. A listener
+/// that it does not hold keeps its name, and takes nothing but HTTP/1.
+pub(super) fn known(listening: &[Listening], config: &Config) -> whodunit_pingora::Listeners {
+    let named = listening.iter().filter_map(|one| Some((one.at?, one.name.clone())));
+    let mut left: Vec<_> = config.listeners.iter().collect();
+    let h2c = listening.iter().filter_map(|one| {
+        // Several may be written alike: port 0 is another one each time.
+        let place = left.iter().position(|listener| listener.address == one.written)?;
+        left.remove(place).h2c.then(|| one.name.clone())
+    });
+    let h2c = h2c.collect();
+    whodunit_pingora::Listeners::new(named.collect()).with_h2c(h2c)
 }
 
 /// Gives the sockets to Pingora, which knows them by address.

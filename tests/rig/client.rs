@@ -165,6 +165,11 @@ impl Client {
         spoke
     }
 
+    /// What came and was not taken.
+    pub(crate) fn buffered(self) -> Vec<u8> {
+        self.buffer
+    }
+
     /// Exactly so many bytes, of whatever protocol.
     pub(crate) fn exactly(&mut self, length: usize) -> Vec<u8> {
         while self.buffer.len() < length {

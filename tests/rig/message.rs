@@ -33,8 +33,10 @@ pub(crate) enum End {
 pub(crate) struct Response {
     /// The interim responses that came before it.
     pub(crate) interim: Vec<(u16, Fields)>,
-    /// Of HTTP/1.
+    /// Of HTTP/1; 0 for HTTP/2.
     pub(crate) minor: u8,
+    /// Whether it came over HTTP/2.
+    pub(crate) http2: bool,
     pub(crate) status: u16,
     pub(crate) reason: String,
     pub(crate) fields: Fields,
@@ -88,9 +90,10 @@ impl std::fmt::Debug for Fields {
 /// The same, with the beginning of its body.
 impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { interim, minor, status, reason, fields, body, chunked, end } = self;
+        let Self { interim, minor, http2, status, reason, fields, body, chunked, end } = self;
+        let major = u8::from(*http2) + 1;
         let start = String::from_utf8_lossy(&body[..body.len().min(2000)]);
-        write!(f, "{interim:?} HTTP/1.{minor} {status} {reason} {fields:#?} ")?;
+        write!(f, "{interim:?} HTTP/{major}.{minor} {status} {reason} {fields:#?} ")?;
         write!(f, "{} bytes, chunked: {chunked}, end: {end:?}: {start:?}", body.len())
     }
 }
@@ -125,6 +128,7 @@ pub(crate) fn response(bytes: &[u8]) -> Option<(Response, usize)> {
     let response = Response {
         interim: Vec::new(),
         minor: head.version.expect("complete"),
+        http2: false,
         status: head.code.expect("complete"),
         reason: head.reason.unwrap_or_default().to_owned(),
         fields: Fields::of(head.headers),

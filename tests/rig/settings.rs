@@ -30,7 +30,7 @@ impl Settings {
     pub(crate) fn bare() -> Self {
         Self {
             node: NODE.to_owned(),
-            listeners: vec!["127.0.0.1:0".to_owned()],
+            listeners: vec!["address: \"127.0.0.1:0\"".to_owned()],
             sections: BTreeMap::new(),
             upstreams: Vec::new(),
             routes: Vec::new(),
@@ -99,7 +99,13 @@ impl Settings {
 
     /// Another listener.
     pub(crate) fn listener(mut self, address: &str) -> Self {
-        self.listeners.push(address.to_owned());
+        self.listeners.push(format!("address: \"{address}\""));
+        self
+    }
+
+    /// The listener that was named last takes HTTP/2 without TLS.
+    pub(crate) fn h2c(mut self) -> Self {
+        self.listeners.last_mut().expect("there is a listener").push_str(", h2c: true");
         self
     }
 
@@ -146,8 +152,8 @@ impl Settings {
             told.push("checks: false".to_owned());
         }
         let mut yaml = format!("node: \"{}\"\nlisteners:\n", self.node);
-        for address in &self.listeners {
-            writeln!(yaml, "  - {{ address: \"{address}\" }}").expect("a string takes it");
+        for listener in &self.listeners {
+            writeln!(yaml, "  - {{ {listener} }}").expect("a string takes it");
         }
         for (section, entries) in &sections {
             writeln!(yaml, "{section}: {{ {} }}", entries.join(", ")).expect("a string takes it");

@@ -71,6 +71,14 @@ impl Doorman for Open {
         1
     }
 
+    fn speaks_h2c(&self, _: &pingora::protocols::l4::socket::SocketAddr) -> bool {
+        false
+    }
+
+    fn turn_away(&self, _: Refusal<'_>) -> Option<crate::reply::Reply> {
+        unreachable!("only HTTP/1 is spoken here")
+    }
+
     fn refuse(&self, _: Refusal<'_>) -> Bytes {
         Bytes::new()
     }

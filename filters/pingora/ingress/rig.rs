@@ -53,6 +53,14 @@ impl Doorman for Door {
         self.open.load(std::sync::atomic::Ordering::Relaxed)
     }
 
+    fn speaks_h2c(&self, _: &pingora::protocols::l4::socket::SocketAddr) -> bool {
+        false
+    }
+
+    fn turn_away(&self, _: Refusal<'_>) -> Option<crate::reply::Reply> {
+        unreachable!("only HTTP/1 is spoken here")
+    }
+
     fn refuse(&self, refusal: Refusal<'_>) -> Bytes {
         let status = match refusal.failure.fault {
             Fault::Denied(cause) => cause.standard.code().expect("a denial has a status"),

@@ -65,7 +65,7 @@ fn broken_upload(case: &Case) -> Option<Failure> {
 }
 
 /// How the client left, if it did: the socket saw that before anything else could break.
-fn client_left(case: &Case, moment: Moment) -> Option<Failure> {
+pub(super) fn client_left(case: &Case, moment: Moment) -> Option<Failure> {
     let (left, after) = case.client.as_ref()?.left()?;
     let phase = moment.client_phase();
     Some(

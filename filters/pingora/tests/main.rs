@@ -2,6 +2,7 @@
 //! origin that are made of raw bytes.
 
 mod hooked;
+mod http2;
 mod order;
 mod own;
 mod panics;

@@ -13,7 +13,7 @@ use whodunit_pingora::{Settings, deny, deny_for, fail_at};
 use crate::rig::{Answer, Proxy};
 
 /// Answers by its path: how, and from which hook.
-struct Theirs;
+pub(crate) struct Theirs;
 
 #[async_trait]
 impl ProxyHttp for Theirs {

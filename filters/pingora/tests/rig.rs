@@ -47,7 +47,7 @@ impl Sink for Records {
 }
 
 impl Proxy {
-    /// This service behind the ingress, with every setting at its default.
+    /// This service behind the ingress, with every setting at its default, and for HTTP/2 as well.
     pub(crate) fn start<P>(theirs: P) -> Self
     where
         P: ProxyHttp + Send + Sync + 'static,
@@ -92,7 +92,7 @@ impl Proxy {
     /// The same, hosted in a way of the test's own.
     pub(crate) fn host<P, A>(
         theirs: P,
-        settings: Settings,
+        mut settings: Settings,
         host: impl FnOnce(Attributed<P>) -> Service<A>,
     ) -> Self
     where
@@ -100,8 +100,9 @@ impl Proxy {
     {
         let (ledger, records) = (Arc::new(Ledger::default()), Arc::new(Records::default()));
         let books = Books::new(ledger.clone(), records.clone());
-        let mut service = host(Attributed::with_books(theirs, settings, books));
         let (address, listener) = port();
+        settings.listeners = settings.listeners.with_h2c(vec![address.to_string().into()]);
+        let mut service = host(Attributed::with_books(theirs, settings, books));
         service.add_tcp(&address.to_string());
         let stop = serve(service, address, listener);
         Self { address, ledger, records, _stop: stop }
