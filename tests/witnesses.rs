@@ -7,7 +7,7 @@ mod limits;
 use serde_json::Value;
 
 use crate::rig::dns::{Answer, Dns};
-use crate::rig::net::Refusing;
+use crate::rig::net::{Refusing, SILENT, apart};
 use crate::rig::origin::{Conversation, Origin};
 use crate::rig::promise::Told;
 use crate::rig::proxy::Proxy;
@@ -151,6 +151,19 @@ fn a_name_that_fails_is_told_of_the_upstream() {
     assert_eq!(scope(&told[2]), "all");
     let says = told[2].text("says");
     assert!(says.contains("Every request to upstream `web` has failed since "), "{says}");
+}
+
+#[test]
+fn silence_is_proved_by_other_silence() {
+    apart("witnesses::silence_is_proved_by_other_silence", || {
+        // Long enough for the first packet to be sent again.
+        let proxy = Settings::endpoints(&[SILENT]).with("timeouts", "connect: 2s").once().start();
+        let told = [proxy.get("/"), proxy.get("/")];
+        assert_eq!(told[0].text("certainty"), "likely", "{:#}", told[0].record);
+        assert_eq!(told[0].value("missing.0"), "silent_lately", "{:#}", told[0].record);
+        assert_eq!(told[1].text("certainty"), "proved", "{:#}", told[1].record);
+        assert_eq!(told[1].value("evidence.silent_lately"), 1, "{:#}", told[1].record);
+    });
 }
 
 #[test]
