@@ -169,7 +169,9 @@ mod tests {
             let open: Vec<_> =
                 (0..3).map(|_| TcpStream::connect(to).expect("it listens")).collect();
             let (used, first, last) = counted(to).expect("the kernel tells");
-            assert_eq!((used, first < last), (3, true), "{any}");
+            // The port may have belonged to somebody else a moment ago, whose connections are listed
+            // for a minute after their end.
+            assert!(used >= 3 && first < last, "{any}: {used} of {first}-{last}");
             drop(open);
         }
     }
