@@ -212,7 +212,7 @@ fn an_early_answer_survives() {
     });
     assert_eq!((told.status(), told.answer().text().as_str()), (413, "no"));
     assert!(told.answer().whole(), "{reset:?}");
-    assert!(told.record["cause"].is_null(), "{:#}", told.record);
+    assert_eq!(told.text("cause"), "origin_early_response", "{:#}", told.record);
 }
 
 #[test]
