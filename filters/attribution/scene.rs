@@ -97,13 +97,15 @@ impl Scene<'_> {
 
     /// How little the verdict on this scene tells beside those on other attempts. A limit that ran
     /// out says less than what was seen to happen; a reused connection that was lost says nothing
-    /// once another attempt was made, for that one was to make it good.
+    /// once another attempt was made, for that one was to make it good. An answer that had begun
+    /// did make good all that failed before it, so that what broke it off is all there is to tell.
     pub(super) fn reticence(&self) -> (u8, usize) {
         let verdict = self.verdict();
         let rank = match self.fault() {
-            _ if verdict == &send::KEEPALIVE_RACE => 2,
-            Some(Fault::TimedOut | Fault::NameTimedOut | Fault::Stalled | Fault::Deadline) => 1,
-            _ => 0,
+            _ if self.failure.is_some_and(|failure| failure.phase >= Phase::Receive) => 0,
+            _ if verdict == &send::KEEPALIVE_RACE => 3,
+            Some(Fault::TimedOut | Fault::NameTimedOut | Fault::Stalled | Fault::Deadline) => 2,
+            _ => 1,
         };
         (rank, super::cause::index(verdict))
     }

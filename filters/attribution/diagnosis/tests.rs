@@ -76,6 +76,22 @@ fn faults() -> Vec<Fault> {
 }
 
 #[test]
+fn an_answer_that_had_begun_made_good_what_failed_before_it() {
+    for (fault, cause) in [
+        (Fault::Stalled, "response_stalled"),
+        (Fault::Deadline, "response_deadline"),
+        (Fault::Truncated, "response_truncated"),
+    ] {
+        for before in [Fault::TimedOut, Fault::Refused] {
+            let first = attempt(origin(Phase::Connect, before), false);
+            let last = attempt(origin(Phase::Receive, fault), false);
+            let diagnosis = on_attempts(vec![first, last]);
+            assert_eq!((diagnosis.cause.id, diagnosis.attempt), (cause, Some(1)));
+        }
+    }
+}
+
+#[test]
 fn every_fault_has_its_row_and_no_side_is_blamed_for_the_other() {
     for fault in faults() {
         let mut named = false;
