@@ -199,7 +199,9 @@ where
         steps::one_hop(request, &ctx.case)?;
         let theirs = self.inner.upstream_request_filter(session, request, &mut ctx.inner);
         guard::hook(Phase::Send, theirs).await?;
-        steps::forwarding(session, request, &mut ctx.case)
+        steps::forwarding(session, request, &mut ctx.case)?;
+        steps::bodiless(session, &mut ctx.case);
+        Ok(())
     }
 
     async fn request_body_filter(

@@ -200,6 +200,13 @@ pub(crate) fn forwarding(
     Ok(())
 }
 
+/// Over HTTP/2 a request without a body is whole with its header section, and no body is asked for.
+pub(crate) fn bodiless(session: &mut Session, case: &mut Case) {
+    if case.is_shared() && session.as_downstream_mut().is_body_empty() {
+        case.sent();
+    }
+}
+
 /// A length that is stated again and again, always the same, is passed on once (RFC 9110 section
 /// 8.6).
 fn single_length(request: &mut RequestHeader) -> Result<()> {
