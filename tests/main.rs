@@ -15,5 +15,7 @@ mod readme;
 mod reload;
 mod retries;
 mod rig;
+mod streams;
+mod tls;
 mod uploads;
 mod witnesses;

@@ -46,11 +46,19 @@ const UNTOLD: &[(&str, &str)] = &[
 
 /// The causes that are produced here.
 pub(crate) fn produced() -> impl Iterator<Item = &'static str> {
+    told().map(|(_, cause)| cause)
+}
+
+/// The faults that are told rightly, each with its test and its cause.
+pub(crate) fn told() -> impl Iterator<Item = (String, &'static str)> {
     for (name, _) in UNTOLD {
         assert!(faults::all().iter().any(|(fault, _)| fault == name), "there is no `{name}`");
     }
-    let told = |(name, _): &(&str, &str)| !UNTOLD.iter().any(|(untold, _)| untold == name);
-    faults::all().into_iter().filter(told).map(|(_, cause)| cause).filter(|cause| !cause.is_empty())
+    let told = |(name, cause): &(&str, &str)| {
+        !cause.is_empty() && !UNTOLD.iter().any(|(untold, _)| untold == name)
+    };
+    let faults = faults::all().into_iter().filter(told);
+    faults.map(|(name, cause)| (format!("network::faults::{name}"), cause))
 }
 
 /// Makes a fault in a network of its own and compares what is said of it.

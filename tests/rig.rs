@@ -15,6 +15,7 @@ pub(crate) mod net;
 pub(crate) mod origin;
 pub(crate) mod promise;
 pub(crate) mod proxy;
+pub(crate) mod relay;
 pub(crate) mod settings;
 pub(crate) mod there;
 pub(crate) mod tls;

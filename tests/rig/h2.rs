@@ -74,15 +74,27 @@ impl Answer {
         head
     }
 
-    /// The same in HTTP/1.1, which is what a journal holds.
+    /// The same in HTTP/1.1 as it is usually written, which is what a journal holds.
     fn noted(&self) -> Vec<u8> {
         let status = http::StatusCode::from_u16(self.status).expect("a status");
         let mut noted = format!("HTTP/1.1 {status}\r\n");
         for (name, value) in &self.fields {
+            let name = in_capitals(name);
             write!(noted, "{name}: {value}\r\n").expect("a string takes it");
         }
         [noted.as_bytes(), b"\r\n", &self.body].concat()
     }
+}
+
+/// A field's name as HTTP/1.1 usually writes it.
+fn in_capitals(name: &str) -> String {
+    let mut first = true;
+    let capital = |letter: char| {
+        let written = if first { letter.to_ascii_uppercase() } else { letter };
+        first = letter == '-';
+        written
+    };
+    name.chars().map(capital).collect()
 }
 
 /// A listening origin. It stops when dropped.

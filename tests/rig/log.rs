@@ -16,6 +16,11 @@ impl Log {
         Self { path: path.to_owned() }
     }
 
+    /// Where the file is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file as it is.
     pub(crate) fn text(&self) -> String {
         std::fs::read_to_string(&self.path).unwrap_or_default()

@@ -35,7 +35,7 @@ pub(crate) struct Origin {
     stopped: Arc<AtomicBool>,
     open: Arc<Mutex<Vec<Weak<Stream>>>>,
     accepting: Option<JoinHandle<()>>,
-    wake: Box<dyn Fn() + Send>,
+    wake: Box<dyn Fn() + Send + Sync>,
 }
 
 type Script = dyn Fn(Conversation) + Send + Sync;
@@ -138,7 +138,7 @@ impl Origin {
     fn run(
         endpoint: String,
         accept: impl Fn() -> std::io::Result<Stream> + Send + 'static,
-        wake: impl Fn() + Send + 'static,
+        wake: impl Fn() + Send + Sync + 'static,
         tls: Option<Tls>,
         script: Arc<Script>,
     ) -> Self {

@@ -50,8 +50,13 @@ impl Settings {
     }
 
     /// The origin's answers are what the proxy has to pass on.
-    pub(crate) fn knowing(mut self, origin: &Origin) -> Self {
-        self.journals.push(origin.journal());
+    pub(crate) fn knowing(self, origin: &Origin) -> Self {
+        self.passing(origin.journal())
+    }
+
+    /// The answers in this journal are what the proxy has to pass on.
+    pub(crate) fn passing(mut self, journal: Journal) -> Self {
+        self.journals.push(journal);
         self
     }
 

@@ -1,0 +1,219 @@
+//! Origins that speak HTTP/2: streams that are reset, connections that are said goodbye to.
+
+use h2::Reason;
+
+use crate::causes::Outcome::{BrokenOff, Made};
+use crate::causes::{Expected, cases};
+use crate::rig::certificates::{Authority, Says};
+use crate::rig::frames::{Frame, Framed};
+use crate::rig::h2::{Act, Answer, Origin};
+use crate::rig::message::Request;
+use crate::rig::origin;
+use crate::rig::promise::Told;
+use crate::rig::proxy::Proxy;
+use crate::rig::settings::Settings;
+use crate::rig::tls::Tls;
+
+const RESET: Expected = Expected {
+    cause: "h2_stream_reset",
+    party: "origin",
+    phase: "wait",
+    certainty: "proved",
+    sent: "full|acked",
+    outcome: Made(502),
+    error: "http_protocol_error",
+    params: &[("next-hop", "*")],
+    evidence: &["error_code"],
+};
+
+const GOODBYE: Expected = Expected { cause: "h2_goaway", error: "connection_terminated", ..RESET };
+
+/// A proxy before this origin, with no second attempt.
+fn before(origin: &Origin) -> Proxy {
+    Settings::endpoints(&[&origin.endpoint])
+        .passing(origin.journal())
+        .with("timeouts", "read: 900ms, write: 900ms")
+        .once()
+        .having("protocol: h2c")
+        .start()
+}
+
+/// A GET to an origin that does so.
+fn met(act: Act) -> Told {
+    let told = before(&Origin::plain(move |_, _| act.clone())).get("/");
+    if told.text("cause") == "h2_stream_reset" {
+        assert!(
+            told.value("evidence.error_code").is_number()
+                || !told.text("evidence.error_code").is_empty()
+        );
+    }
+    told
+}
+
+/// The same over TLS.
+fn met_over_tls(act: Act) -> Told {
+    let root = Authority::new("root");
+    let tls = Tls::new(root.signs(&Says::names(&["app.test"]))).speaking(&["h2"]);
+    let origin = Origin::tls(&tls, move |_, _| act.clone());
+    Settings::endpoints(&[&origin.endpoint])
+        .passing(origin.journal())
+        .once()
+        .having(&format!("tls: {{ sni: app.test, ca: \"{}\" }}", root.file().display()))
+        .start()
+        .get("/")
+}
+
+/// A second request on a connection that carried a good one.
+fn met_on_a_reused_connection(act: Act) -> Told {
+    let origin = Origin::plain(move |_, nth| match nth {
+        0 => Act::Answer(Answer::new(200, "ok")),
+        _ => act.clone(),
+    });
+    let proxy = before(&origin);
+    assert_eq!(proxy.get("/").status(), 200);
+    let told = proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(origin.connections(), 1);
+    told
+}
+
+fn half() -> Answer {
+    Answer::part(200, "half", 8)
+}
+
+cases! {
+    h2_stream_reset = RESET, || met(Act::Reset(Reason::INTERNAL_ERROR));
+    h2_stream_reset_over_tls = RESET, || met_over_tls(Act::Reset(Reason::INTERNAL_ERROR));
+    h2_stream_reset_on_a_reused_connection = RESET,
+        || met_on_a_reused_connection(Act::Reset(Reason::ENHANCE_YOUR_CALM));
+    h2_stream_refused = RESET, || met(Act::Reset(Reason::REFUSED_STREAM));
+    h2_stream_reset_in_mid_answer = Expected {
+        phase: "receive", outcome: BrokenOff(200), params: &[], ..RESET
+    }, || met(Act::BreakOff(half(), Reason::INTERNAL_ERROR));
+    /// An orderly end that leaves the request out.
+    h2_goaway_before_the_request = GOODBYE, || {
+        let origin = origin::Origin::new(|connection| {
+            let Some(mut framed) = Framed::greet(connection) else { return };
+            framed.request();
+            framed.send(&Frame::goaway(0, u32::from(Reason::NO_ERROR)));
+            framed.connection().hold();
+        });
+        Settings::endpoints(&[&origin.endpoint])
+            .once()
+            .having("protocol: h2c")
+            .start()
+            .send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi")
+    };
+    h2_silence = Expected {
+        cause: "origin_slow",
+        outcome: Made(504),
+        error: "connection_read_timeout",
+        evidence: &["limit_ms", "setting"],
+        ..RESET
+    }, || met(Act::Silence);
+    h2_answer_stalled = Expected {
+        cause: "response_stalled",
+        phase: "receive",
+        outcome: BrokenOff(200),
+        error: "connection_read_timeout",
+        params: &[],
+        evidence: &["limit_ms", "setting", "received"],
+        ..RESET
+    }, || met(Act::Pause(half()));
+    h2_answer_cut = Expected {
+        cause: "response_truncated",
+        phase: "receive",
+        outcome: BrokenOff(200),
+        error: "http_response_incomplete",
+        params: &[],
+        evidence: &["received", "expected"],
+        ..RESET
+    }, || met(Act::Cut(half()));
+    h2_closed_without_an_answer = Expected {
+        cause: "origin_closed", certainty: "likely", error: "connection_terminated", evidence: &[],
+        ..RESET
+    }, || met(Act::Leave);
+    /// The origin gives no more room for the upload.
+    h2_upload_stalled = Expected {
+        cause: "request_write_timeout",
+        phase: "send",
+        sent: "partial",
+        outcome: Made(504),
+        error: "connection_write_timeout",
+        evidence: &["limit_ms", "setting"],
+        ..RESET
+    }, || upload(Act::Stall);
+    /// It speaks HTTP/1.1, and takes the preface for nonsense.
+    h2c_to_an_origin_of_http1 = Expected {
+        cause: "alpn_mismatch",
+        party: "proxy",
+        error: "http_upgrade_failed",
+        evidence: &["first_bytes", "offered", "selected"],
+        ..RESET
+    }, || {
+        let origin = origin::Origin::new(|mut connection| {
+            connection.fill();
+            connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+            connection.close();
+        });
+        Settings::endpoints(&[&origin.endpoint]).once().having("protocol: h2c").start().get("/")
+    };
+}
+
+type Meeting = fn() -> Told;
+
+/// What is not told as it should be yet, with the cause it should have. One that is told rightly
+/// fails until it is made one of the cases.
+const UNTOLD: &[(&str, &str, Meeting)] = &[
+    // The code of a GOAWAY is lost where the connection is closed right after it.
+    ("a goodbye with a code", "h2_goaway", || met(Act::Goaway(Reason::ENHANCE_YOUR_CALM))),
+    ("the same over TLS", "h2_goaway", || met_over_tls(Act::Goaway(Reason::INTERNAL_ERROR))),
+    ("the same on a reused connection", "h2_goaway", || {
+        met_on_a_reused_connection(Act::Goaway(Reason::INTERNAL_ERROR))
+    }),
+];
+
+#[test]
+fn what_is_untold_stays_so_until_it_is_taken_off_the_list() {
+    for (what, cause, meet) in UNTOLD {
+        assert_ne!(meet().text("cause"), *cause, "{what} is told now: make it one of the cases");
+    }
+}
+
+/// An upload of a mebibyte.
+fn upload(act: Act) -> Told {
+    let size = 1 << 20;
+    before(&Origin::plain(move |_, _| act.clone())).tell(|client| {
+        client.send(format!("PUT / HTTP/1.1\r\nHost: app.test\r\nContent-Length: {size}\r\n\r\n"));
+        client.upload(size);
+        client.receive("PUT")
+    })
+}
+
+#[test]
+fn a_good_answer_passes_in_plain_text_and_over_tls() {
+    let good = || Act::Answer(Answer::new(200, "ok"));
+    assert_eq!(met(good()).answer().text(), "ok");
+    assert_eq!(met_over_tls(good()).answer().text(), "ok");
+}
+
+#[test]
+fn an_early_answer_to_an_upload_passes() {
+    let told = upload(Act::Early(Answer::new(413, "too much")));
+    assert_eq!((told.status(), told.answer().text().as_str()), (413, "too much"));
+}
+
+/// A stream that was refused has not been looked at (RFC 9113 section 8.7).
+#[test]
+fn a_refused_stream_is_safely_tried_again() {
+    let refuse = |_: &Request, nth| match nth {
+        0 => Act::Reset(Reason::REFUSED_STREAM),
+        _ => Act::Answer(Answer::new(200, "ok")),
+    };
+    let (first, second) = (Origin::plain(refuse), Origin::plain(refuse));
+    let proxy = Settings::endpoints(&[&first.endpoint, &second.endpoint])
+        .having("retries: { attempts: 4 }")
+        .having("protocol: h2c")
+        .start();
+    let told = proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(told.text("attempts.0.cause"), "h2_stream_reset", "{:#}", told.record);
+}
