@@ -5,9 +5,11 @@ CARGO ?= cargo
 TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_PROGRESS_WHEN ?= never
+# How often `make accuracy` makes each fault by each way in.
+ROUNDS ?= 5
 
 .NOTPARALLEL:
-.PHONY: help demo build bench test fmt lint docs deny shape tests doctests setup setup-test
+.PHONY: help demo build bench accuracy test fmt lint docs deny shape tests doctests setup setup-test
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,6 +22,11 @@ build: setup ## Build the release binary, target/release/whodunit
 
 bench: setup ## Measure what attribution costs, part by part
 	$(CARGO) bench --locked --bench attribution
+
+# Cargo's own runner, so that what is said while it runs is seen.
+accuracy: setup-test ## Make every fault by every way in, over and over, and count right verdicts
+	WHODUNIT_ACCURACY_ROUNDS=$(ROUNDS) $(CARGO) test --locked --test blackbox \
+		accuracy::every_way_in_gets_the_same_verdict -- --exact --nocapture
 
 test: setup-test fmt lint docs deny shape tests doctests ## Run every check and every test
 	@echo "make test: all passed"

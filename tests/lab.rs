@@ -19,7 +19,7 @@ use crate::rig::settings::Settings;
 
 /// The faults that this proxy does not tell as the lab's table has it, each with the reason. One
 /// that it learns to tell fails the test until it is taken off.
-const UNTOLD: &[(&str, &str)] = &[
+pub(crate) const UNTOLD: &[(&str, &str)] = &[
     ("upgrade-refused", "a 200 is passed on, as RFC 9110 section 7.8 lets an origin answer so"),
     ("length-and-coding", "Content-Length is dropped without a word where both are there"),
 ];
