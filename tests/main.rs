@@ -16,6 +16,7 @@ mod readme;
 mod reload;
 mod retries;
 mod rig;
+mod strangers;
 mod streams;
 mod tls;
 mod uploads;
