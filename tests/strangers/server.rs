@@ -106,29 +106,13 @@ pub(super) fn at(words: &str) -> String {
     format!("127.0.0.1:{digits}")
 }
 
-/// The sockets of this machine that are connected, by `/proc/net/tcp` (proc(5)): the ports of both
-/// ends, and how many bytes wait to be read.
-fn connections() -> Vec<(u16, u16, u64)> {
-    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
-    let port = |address: &str| u16::from_str_radix(address.split_once(':')?.1, 16).ok();
-    let entry = |line: &str| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        let (_, waiting) = fields.get(4)?.split_once(':')?;
-        // ESTABLISHED.
-        let here = *fields.get(3)? == "01";
-        let entry =
-            (port(fields.get(1)?)?, port(fields.get(2)?)?, u64::from_str_radix(waiting, 16).ok()?);
-        here.then_some(entry)
-    };
-    table.lines().skip(1).filter_map(entry).collect()
-}
-
-/// Whether something lies on a connection to this port that its server has not read.
-pub(super) fn unread(port: u16) -> bool {
-    connections().iter().any(|(local, _, waiting)| *local == port && *waiting > 0)
-}
-
-/// Whether anybody is connected to this port.
+/// Whether anybody is connected to this port, by `/proc/net/tcp` (proc(5)): the third field is the
+/// other end's address, and a state of 1 is ESTABLISHED.
 pub(super) fn connected(port: u16) -> bool {
-    connections().iter().any(|(_, remote, _)| *remote == port)
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let port = format!(":{port:04X}");
+    table.lines().skip(1).any(|line| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next().is_some_and(|other| other.ends_with(&port)) && fields.next() == Some("01")
+    })
 }
