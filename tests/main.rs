@@ -17,6 +17,7 @@ mod readme;
 mod reload;
 mod retries;
 mod rig;
+mod strangers;
 mod streams;
 mod tls;
 mod uploads;

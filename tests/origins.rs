@@ -3,7 +3,7 @@
 
 mod ask;
 mod files;
-mod nginx;
+pub(crate) mod nginx;
 mod outages;
 mod requests;
 

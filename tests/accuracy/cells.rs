@@ -25,7 +25,7 @@ pub(super) enum How {
     Lab(&'static Fault, Way),
     /// By a case of the other tests, before a proxy of its own.
     Alone(Case),
-    /// By another test, in a network of its own.
+    /// By another test, in a network or before a server of its own.
     Apart(String),
 }
 
@@ -84,7 +84,7 @@ pub(super) fn all() -> Vec<Cell> {
     let alone = crate::causes::all();
     let alone = alone.into_iter().map(|case| (case.cause, How::Alone(case)));
     let apart = crate::apart::PRODUCED.iter().map(|cause| (format!("apart::{cause}"), *cause));
-    let apart = apart.chain(crate::network::told());
+    let apart = apart.chain(crate::network::told()).chain(crate::strangers::all());
     let apart = apart.map(|(test, cause)| (cause, How::Apart(test)));
     let others = alone.chain(apart).map(|(cause, how)| Cell { cause, also: &[], how });
     by_every_way().into_iter().chain(others).collect()

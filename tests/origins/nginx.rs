@@ -23,7 +23,7 @@ pub(super) struct Nginx {
 }
 
 /// Where the program is; packages put it beside what only root has on its path.
-pub(super) fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let more = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin"];
     std::env::split_paths(&path)
