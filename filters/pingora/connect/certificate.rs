@@ -1,6 +1,7 @@
 //! A certificate as evidence: whose it is, who issued it, for which names, from when until when.
 
 use jiff::Timestamp;
+use rustls::CertificateError;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use whodunit_filters::attribution::{Failure, Key};
 use x509_parser::certificate::X509Certificate;
@@ -45,12 +46,21 @@ impl Portrait {
     }
 
     /// Whether the certificate is valid at this time.
-    pub(super) fn is_in_time(certificate: &CertificateDer<'_>, now: UnixTime) -> bool {
-        let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
+    pub(super) fn in_time(
+        certificate: &CertificateDer<'_>,
+        now: UnixTime,
+    ) -> Result<(), CertificateError> {
+        let (_, certificate) =
+            X509Certificate::from_der(certificate).map_err(|_| CertificateError::BadEncoding)?;
         let validity = certificate.validity();
-        i64::try_from(now.as_secs()).is_ok_and(|now| {
-            (validity.not_before.timestamp()..=validity.not_after.timestamp()).contains(&now)
-        })
+        let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        if now < validity.not_before.timestamp() {
+            return Err(CertificateError::NotValidYet);
+        }
+        if now > validity.not_after.timestamp() {
+            return Err(CertificateError::Expired);
+        }
+        Ok(())
     }
 
     /// Notes it as evidence.

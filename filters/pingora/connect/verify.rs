@@ -44,13 +44,23 @@ pub(super) struct Verifier {
 }
 
 impl Verifier {
-    /// Whether a server shows the very certificate that it is to be trusted by. Most that vouch for
-    /// themselves are made as an authority's, which no server may show otherwise.
-    fn is_named(&self, own: &CertificateDer<'_>, name: &ServerName<'_>, now: UnixTime) -> bool {
-        self.authorities.iter().any(|authority| authority == own)
-            && Portrait::is_in_time(own, now)
-            && ParsedCertificate::try_from(own)
-                .is_ok_and(|own| verify_server_name(&own, name).is_ok())
+    /// Judges a server that shows the very certificate it is to be trusted by; `None` for another.
+    /// Most that vouch for themselves are made as an authority's, which no server may show otherwise.
+    fn judge_named(
+        &self,
+        own: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Option<Result<ServerCertVerified, Error>> {
+        self.authorities.iter().find(|authority| *authority == own)?;
+        let in_time = Portrait::in_time(own, now);
+        let named = || verify_server_name(&ParsedCertificate::try_from(own)?, name);
+        Some(
+            in_time
+                .map_err(Error::from)
+                .and_then(|()| named())
+                .map(|()| ServerCertVerified::assertion()),
+        )
     }
 }
 
@@ -66,10 +76,10 @@ impl ServerCertVerifier for Verifier {
         if !self.verify {
             return Ok(ServerCertVerified::assertion());
         }
-        let verdict = self.inner.verify_server_cert(own, others, name, ocsp, now);
-        if verdict.is_err() && self.is_named(own, name, now) {
-            return Ok(ServerCertVerified::assertion());
-        }
+        let verdict = match self.judge_named(own, name, now) {
+            Some(verdict) => verdict,
+            None => self.inner.verify_server_cert(own, others, name, ocsp, now),
+        };
         if verdict.is_err() {
             LEARNED.with_borrow_mut(|learned| learned.refused = Some(Portrait::of(own)));
         }
