@@ -4,6 +4,7 @@
 //! A part of it runs with the other tests; `make accuracy` runs all of it and writes down what came
 //! of it in `docs/`.
 
+mod asker;
 mod cells;
 mod healthy;
 mod matrix;

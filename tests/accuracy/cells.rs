@@ -62,14 +62,17 @@ fn by_every_way() -> Vec<Cell> {
     cells.collect()
 }
 
-/// The same in small: of the faults that have one cause, one goes all ways and the others the
-/// plainest.
-pub(super) fn in_small() -> Vec<Cell> {
+/// The same in small: of the faults that have one cause, one goes all ways that `fits` and the
+/// others the plainest of them.
+fn one_of_a_cause(fits: impl Fn(Way) -> bool) -> Vec<Cell> {
     let mut gone = HashMap::new();
     let mut met = HashSet::new();
     let mut cells = by_every_way();
     cells.retain(|cell| {
-        let How::Lab(fault, _) = &cell.how else { return false };
+        let How::Lab(fault, way) = &cell.how else { return false };
+        if !fits(*way) {
+            return false;
+        }
         let first = met.insert(fault.name);
         if first && fault.also.is_empty() {
             gone.entry(fault.cause).or_insert(fault.name);
@@ -79,7 +82,12 @@ pub(super) fn in_small() -> Vec<Cell> {
     cells
 }
 
-/// All there is.
+/// Few enough to be made with each run of the tests.
+pub(super) fn in_small() -> Vec<Cell> {
+    one_of_a_cause(|way| !way.http2 || !way.second && !way.large)
+}
+
+/// All there is; of HTTP/2 from clients, each cause by every way.
 pub(super) fn all() -> Vec<Cell> {
     let alone = crate::causes::all();
     let alone = alone.into_iter().map(|case| (case.cause, How::Alone(case)));
@@ -87,7 +95,9 @@ pub(super) fn all() -> Vec<Cell> {
     let apart = apart.chain(crate::network::told()).chain(crate::strangers::all());
     let apart = apart.map(|(test, cause)| (cause, How::Apart(test)));
     let others = alone.chain(apart).map(|(cause, how)| Cell { cause, also: &[], how });
-    by_every_way().into_iter().chain(others).collect()
+    let plain = |cell: &Cell| !matches!(cell.how, How::Lab(_, way) if way.http2);
+    let lab = by_every_way().into_iter().filter(plain).chain(one_of_a_cause(|way| way.http2));
+    lab.chain(others).collect()
 }
 
 /// Whether the proxy tells it rightly. One that stays full for so long is left to the cases, each

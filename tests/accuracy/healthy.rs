@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::rig::client::Client;
+use super::asker::{Asker, Question};
+use super::ways::Way;
 
 /// What came of it.
 #[derive(Clone, Debug, Default)]
@@ -23,8 +24,13 @@ pub(super) struct Healthy {
     asking: Vec<JoinHandle<Health>>,
 }
 
-/// What each of them does: the host, and the bytes of its request's body.
-const CLIENTS: [(&str, usize); 3] = [("good.test", 0), ("good-tls.test", 0), ("good.test", 20_000)];
+/// What each of them does: the host, the bytes of its request's body, and whether it speaks HTTP/2.
+const CLIENTS: [(&str, usize, bool); 4] = [
+    ("good.test", 0, false),
+    ("good-tls.test", 0, false),
+    ("good.test", 20_000, false),
+    ("good.test", 0, true),
+];
 
 /// What the good origin answers: the length of the request's body, and enough for some segments.
 pub(super) fn answer(length: usize) -> Vec<u8> {
@@ -35,9 +41,9 @@ pub(super) fn answer(length: usize) -> Vec<u8> {
 impl Healthy {
     pub(super) fn start(proxy: SocketAddr) -> Self {
         let over = Arc::new(AtomicBool::new(false));
-        let asking = CLIENTS.map(|(host, length)| {
+        let asking = CLIENTS.map(|(host, length, http2)| {
             let over = Arc::clone(&over);
-            std::thread::spawn(move || ask(proxy, host, length, &over))
+            std::thread::spawn(move || ask(proxy, host, length, http2, &over))
         });
         Self { over, asking: asking.into() }
     }
@@ -60,26 +66,26 @@ impl Healthy {
 }
 
 /// Asks until it is over; the client with a body makes a connection for each request.
-fn ask(proxy: SocketAddr, host: &str, length: usize, over: &AtomicBool) -> Health {
+fn ask(proxy: SocketAddr, host: &str, length: usize, http2: bool, over: &AtomicBool) -> Health {
     let mut health = Health::default();
-    let mut client = Client::connect(proxy);
+    let way = Way { http2, ..Way::default() };
+    let mut client = Asker::connect(proxy, way);
+    let body = (length > 0).then_some(length as u64);
     let method = if length > 0 { "POST" } else { "GET" };
-    let head = format!("{method} / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n");
-    let request = [head.as_bytes(), &vec![b'g'; length]].concat();
+    let question = Question { method, host, path: "/".to_owned(), upgrade: false, body };
     let wanted = answer(length);
     while !over.load(Ordering::SeqCst) {
         if length > 0 {
-            client = Client::connect(proxy);
+            client = Asker::connect(proxy, way);
         }
         let began = Instant::now();
-        client.send(&request);
-        match client.receive(method) {
+        match client.put(&question) {
             Some(answer) if answer.status == 200 && wanted.ends_with(&answer.body) => {
                 health.took.push(began.elapsed().as_secs_f64() * 1000.0);
             }
             other => {
                 health.wrong.push(format!("{host}: {other:?}"));
-                client = Client::connect(proxy);
+                client = Asker::connect(proxy, way);
             }
         }
         // A pace, not a wait: some of it at all times, without taking the machine.

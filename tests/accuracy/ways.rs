@@ -8,6 +8,8 @@ use whodunit::lab::{Fault, Needs, Reach};
 #[allow(clippy::struct_excessive_bools, reason = "each is a choice of its own, and all combine")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Way {
+    /// Whether the client speaks HTTP/2.
+    pub(super) http2: bool,
     /// Whether the origin is spoken to by TLS.
     pub(super) tls: bool,
     /// Whether the connection to the origin carried a request before.
@@ -24,6 +26,7 @@ pub(super) const LARGE: u64 = 200_000;
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = [
+            if self.http2 { "HTTP/2" } else { "HTTP/1.1" },
             if self.tls { "TLS" } else { "plain" },
             if self.reused { "reused" } else { "fresh" },
             if self.second { "second" } else { "first" },
@@ -36,7 +39,8 @@ impl fmt::Display for Way {
 impl Way {
     /// All that there are.
     fn all() -> impl Iterator<Item = Self> {
-        (0..16u8).map(|bits| Self {
+        (0..32u8).map(|bits| Self {
+            http2: bits & 16 > 0,
             tls: bits & 1 > 0,
             reused: bits & 2 > 0,
             second: bits & 4 > 0,
@@ -73,7 +77,9 @@ impl Way {
         // a large request, which is another cause.
         let large =
             (!body || self.large) && (!self.large || !needs(&Needs::Upgrade) && !on_arrival(fault));
-        reused && tls && second && large && (!needs(&Needs::Reuse) || self.reused)
+        // Nothing of HTTP/2 asks for another protocol.
+        let http2 = !self.http2 || !needs(&Needs::Upgrade);
+        reused && tls && second && large && http2 && (!needs(&Needs::Reuse) || self.reused)
     }
 }
 

@@ -105,7 +105,7 @@ cases! {
     client_slow_reader = Expected { evidence: &["limit_ms", "setting"], ..UNREAD },
         || unread("write: 400ms");
     client_slow_reader_until_the_deadline = Expected { evidence: &["setting"], ..UNREAD },
-        || unread("response: 400ms");
+        || unread("response: 2s");
     client_nominates_host = Expected {
         certainty: "likely",
         evidence: &["rule"],

@@ -137,6 +137,35 @@ impl Exchange<'_> {
         });
     }
 
+    /// Sends a body of so many bytes, as far as the proxy takes it, or until it answers.
+    pub(crate) fn upload(&mut self, bytes: u64) {
+        let mut left = usize::try_from(bytes).expect("it fits into memory");
+        while left > 0 {
+            self.upload.reserve_capacity(left.min(1 << 16));
+            let (answer, upload) = (&mut self.answer, &mut self.upload);
+            let room = wait(
+                self.runtime,
+                poll_fn(|cx| match answer.as_mut().map(|answer| Pin::new(answer).poll(cx)) {
+                    Some(Poll::Ready(answer)) => Poll::Ready(Err(answer)),
+                    _ => upload.poll_capacity(cx).map(Ok),
+                }),
+            );
+            let room = match room {
+                Ok(Some(Ok(room))) => room.min(left),
+                // The stream is over; why, the answer tells.
+                Ok(_) => return,
+                Err(answer) => {
+                    self.answer = None;
+                    return self.answered(answer);
+                }
+            };
+            left -= room;
+            if self.upload.send_data(vec![b'u'; room].into(), left == 0).is_err() {
+                return;
+            }
+        }
+    }
+
     /// Takes the request back.
     pub(crate) fn cancel(mut self) {
         self.upload.send_reset(Reason::CANCEL);
@@ -158,6 +187,13 @@ impl Exchange<'_> {
             }
         }
         self.download.as_ref().map(|(parts, _)| parts.status.as_u16())
+    }
+
+    fn answered(&mut self, answer: Result<http::Response<RecvStream>, h2::Error>) {
+        match answer {
+            Ok(response) => self.download = Some(response.into_parts()),
+            Err(error) => self.reset = error.reason(),
+        }
     }
 
     /// The answer, to its end; `None` when there was none.
