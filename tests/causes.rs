@@ -163,7 +163,6 @@ pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("rate_limited", "there are no rates yet"),
     ("address_prohibited", "no addresses are denied yet"),
     ("no_healthy_upstream", "there are no health checks yet"),
-    ("connect_reset", "only now and then, when the RST is faster than the first look: the lab"),
     ("response_bad_content_coding", "nothing is decoded yet"),
 ];
 

@@ -24,7 +24,8 @@ pub(super) fn io_error(error: &Error) -> Option<&io::Error> {
 
 /// A connection that could not be made, by the operating system's word.
 pub(crate) fn refused(error: &io::Error) -> Failure {
-    let fault = fault(error).unwrap_or(Fault::Unforeseen);
+    let on_the_way = || error.raw_os_error().and_then(on_the_way);
+    let fault = fault(error).or_else(on_the_way).unwrap_or(Fault::Unforeseen);
     if fault == Fault::Unforeseen {
         let at = error
             .raw_os_error()
@@ -32,6 +33,16 @@ pub(crate) fn refused(error: &io::Error) -> Failure {
         return Failure::new(Side::Inside, Phase::Connect, fault).with(Key::At, at);
     }
     named(Failure::new(Side::Origin, Phase::Connect, fault), error)
+}
+
+/// What the kernel calls some answers to a SYN by ICMP (`icmp_err_convert` in its
+/// `net/ipv4/icmp.c`), and a route of its own that is a `blackhole` (EINVAL).
+const fn on_the_way(errno: i32) -> Option<Fault> {
+    match errno {
+        22 | 64 | 112 => Some(Fault::Unroutable),
+        92 | 95 => Some(Fault::Reset),
+        _ => None,
+    }
 }
 
 /// What was seen to break, if the operating system's word tells.
@@ -64,15 +75,20 @@ fn named(failure: Failure, error: &io::Error) -> Failure {
         Some(1) => "EPERM",
         Some(2) => "ENOENT",
         Some(13) => "EACCES",
+        Some(22) => "EINVAL",
         Some(23) => "ENFILE",
         Some(24) => "EMFILE",
         Some(32) => "EPIPE",
+        Some(64) => "ENONET",
+        Some(92) => "ENOPROTOOPT",
+        Some(95) => "EOPNOTSUPP",
         Some(99) => "EADDRNOTAVAIL",
         Some(101) => "ENETUNREACH",
         Some(103) => "ECONNABORTED",
         Some(104) => "ECONNRESET",
         Some(110) => "ETIMEDOUT",
         Some(111) => "ECONNREFUSED",
+        Some(112) => "EHOSTDOWN",
         Some(113) => "EHOSTUNREACH",
         Some(other) => return failure.with(Key::Errno, format!("errno {other}")),
         None => return failure,
