@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -9,7 +10,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
@@ -198,12 +199,13 @@ async fn accept(
         socket.set_nodelay(true).expect("Nagle can be turned off");
         let (tls, shared) = (tls.clone(), shared.clone());
         spawn_local(async move {
-            let Some(tls) = tls else { return serve(socket, shared).await };
+            let spare = socket.as_fd().try_clone_to_owned().expect("there are numbers left");
+            let Some(tls) = tls else { return serve(socket, spare.into(), shared).await };
             let acceptor = tokio_rustls::TlsAcceptor::from(tls.config());
             match acceptor.accept(socket).await {
                 Ok(stream) => {
                     tls.note(tls::seen(stream.get_ref().1));
-                    serve(stream, shared).await;
+                    serve(stream, spare.into(), shared).await;
                 }
                 Err(error) => {
                     let failure = tls::failure(&error);
@@ -214,7 +216,12 @@ async fn accept(
     }
 }
 
-async fn serve(io: impl AsyncRead + AsyncWrite + Unpin + 'static, shared: Shared) {
+/// Speaks HTTP/2 on `io`; `spare` is the socket beneath it.
+async fn serve(
+    io: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    spare: std::net::TcpStream,
+    shared: Shared,
+) {
     let Ok(mut connection): Result<Connection<_, Bytes>, _> = h2::server::handshake(io).await
     else {
         return;
@@ -230,10 +237,15 @@ async fn serve(io: impl AsyncRead + AsyncWrite + Unpin + 'static, shared: Shared
             },
             order = ordered.recv() => match order.expect("one sender is here") {
                 Order::Goaway(reason) => connection.abrupt_shutdown(reason),
-                Order::Close => return,
+                Order::Close => break,
             },
         }
     }
+    // A FIN, and no RST for what has not been read.
+    drop(connection);
+    let mut spare = tokio::net::TcpStream::from_std(spare).expect("a runtime is here");
+    spare.shutdown().await.ok();
+    tokio::io::copy(&mut spare, &mut tokio::io::sink()).await.ok();
 }
 
 async fn meet(
