@@ -50,7 +50,7 @@ pub use self::line::{Line, Patience, Protocol};
 pub(crate) use self::rest::TELLING;
 pub use self::stream::Stream;
 pub use self::tls::{Tls, TlsSettings, Unusable};
-pub(crate) use self::wire::{NO_STREAM, Wire, Wires};
+pub(crate) use self::wire::{Wire, Wires};
 
 /// Makes connections to the peers that a [`Line`] was strung to.
 pub struct Connector {

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side, sniff};
 
-use crate::connect::{NO_STREAM, Wire};
+use crate::connect::Wire;
 use crate::context::Case;
 
 impl Case {
@@ -36,6 +36,14 @@ impl Case {
 }
 
 fn of_http2(wire: &Wire, failure: &mut Failure) {
+    if let Some(goodbye) = wire.goodbye()
+        && matches!(failure.fault, Fault::GoAway(_) | Fault::Closed | Fault::Reset)
+    {
+        // What ends right after a goodbye has ended by it, though the library may see the end alone.
+        failure.fault = Fault::GoAway(goodbye.code);
+        failure.evidence.set_if_absent(Key::LastStream, u64::from(goodbye.last_stream));
+        return;
+    }
     let opening = wire.opening.get().map_or(&[][..], |opening| opening);
     match failure.fault {
         // What is no HTTP/2 ends the connection by the library's own doing.
@@ -51,12 +59,6 @@ fn of_http2(wire: &Wire, failure: &mut Failure) {
             let noted = Failure::new(failure.side, failure.phase, failure.fault);
             let noted = sniff::note(noted, &opening.escape_ascii().to_string());
             failure.evidence.absorb(&noted.evidence);
-        }
-        Fault::GoAway(_) => {
-            let last = wire.last_stream.load(Ordering::Relaxed);
-            if last != NO_STREAM {
-                failure.evidence.set_if_absent(Key::LastStream, u64::from(last));
-            }
         }
         // The origin gave the stream no room, and the connection had some.
         Fault::TimedOut if failure.phase == Phase::Send && wire.all_acknowledged() => {

@@ -21,11 +21,12 @@ rows! {
         says: "{next_hop} broke the connection off[ after {waited_ms}], instead of answering.",
         remedy: "Look into the origin's log, and the system's (`dmesg`, `journalctl`), at this time for a crash or a process that was killed.",
         details: "connection broken off (reset)[ after {waited_ms}][, {received} received]",
-        proof: &[Key::Received, Key::WaitedMs],
+        proof: &[Key::Received, Key::WaitedMs, Key::Acknowledged],
         elsewhere: &[("nginx", "recv() failed (104: Connection reset by peer) while reading response header from upstream"), ("Envoy", "503, UC"), ("HAProxy", "502, SH"), ("AWS ALB", "502"), ("Cloudflare", "520"), ("Go (Caddy, Traefik)", "read: connection reset by peer")],
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Wait, Fault::Reset))),
         witness: || witness::attempted(
-            witness::origin(Phase::Wait, Fault::Reset).with(Key::Received, 0_u64).with(Key::WaitedMs, 120_u64),
+            witness::origin(Phase::Wait, Fault::Reset).with(Key::Received, 0_u64).with(Key::WaitedMs, 120_u64)
+                .with(Key::Acknowledged, true),
         ),
     };
     ORIGIN_CLOSED = Row {
@@ -40,11 +41,12 @@ rows! {
         says: "{next_hop} closed the connection[ after {waited_ms}] without a complete answer.",
         remedy: "Look into the origin's log at this time: a worker that ended, or a time limit of its own if it is always after the same time.",
         details: "closed without an answer[ after {waited_ms}][, {received} received]",
-        proof: &[Key::Received, Key::WaitedMs],
+        proof: &[Key::Received, Key::WaitedMs, Key::Acknowledged],
         elsewhere: &[("nginx", "upstream prematurely closed connection while reading response header from upstream"), ("Envoy", "503, UC"), ("HAProxy", "502, SH"), ("AWS ALB", "502"), ("Cloudflare", "520"), ("Go (Caddy, Traefik)", "EOF")],
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Wait, Fault::Closed | Fault::Truncated))),
         witness: || witness::attempted(
-            witness::origin(Phase::Wait, Fault::Closed).with(Key::Received, 0_u64).with(Key::WaitedMs, 120_u64),
+            witness::origin(Phase::Wait, Fault::Closed).with(Key::Received, 0_u64).with(Key::WaitedMs, 120_u64)
+                .with(Key::Acknowledged, true),
         ),
     };
     RESPONSE_BLACK_HOLE = Row {

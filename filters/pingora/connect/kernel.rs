@@ -85,7 +85,8 @@ impl TcpInfo {
         match self.state {
             SYN_SENT => false,
             // What was not confirmed is no longer counted; the sums still are.
-            CLOSE => self.sent.is_some_and(|sent| sent <= self.acked),
+            // The first packet counts as one byte.
+            CLOSE => self.sent.is_some_and(|sent| sent < self.acked),
             _ => self.unacked == 0 && self.unsent == 0,
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,17 @@ use pingora::upstreams::peer::{Tracer, Tracing};
 use super::kernel::TcpInfo;
 use super::rest::Rest;
 
-/// No stream was named: numbers of streams have 31 bits.
-pub(crate) const NO_STREAM: u32 = u32::MAX;
+/// The other end is leaving an HTTP/2 connection (`GOAWAY`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Goodbye {
+    /// The last stream that it will answer.
+    pub(crate) last_stream: u32,
+    /// Why (RFC 9113 section 7).
+    pub(crate) code: u32,
+}
+
+/// None was said: the last stream has 31 bits.
+const NO_GOODBYE: u64 = u64::MAX;
 
 /// One connection.
 #[derive(Debug)]
@@ -31,8 +40,8 @@ pub(crate) struct Wire {
     pub(crate) tls: OnceLock<Secrecy>,
     /// The first bytes that came over an HTTP/2 connection, at most 64.
     pub(crate) opening: OnceLock<Box<[u8]>>,
-    /// The last stream that the other end will answer, once it has said so (`GOAWAY`).
-    pub(crate) last_stream: AtomicU32,
+    /// The last stream, and below it the code.
+    goodbye: AtomicU64,
     /// Whether nobody uses it.
     pub(crate) rest: Rest,
     end: Mutex<End>,
@@ -67,7 +76,7 @@ impl Wire {
             http2: AtomicBool::new(false),
             tls: OnceLock::new(),
             opening: OnceLock::new(),
-            last_stream: AtomicU32::new(NO_STREAM),
+            goodbye: AtomicU64::new(NO_GOODBYE),
             rest: Rest::default(),
             end: Mutex::new(End::Open),
         }
@@ -80,6 +89,18 @@ impl Wire {
             End::Open => TcpInfo::of(self.fd),
             End::Over(info) => info,
         }
+    }
+
+    /// The other end says that it is leaving.
+    pub(crate) fn bid_goodbye(&self, last_stream: u32, code: u32) {
+        self.goodbye.store(u64::from(last_stream) << 32 | u64::from(code), Ordering::Relaxed);
+    }
+
+    /// What it said, if it did.
+    pub(crate) fn goodbye(&self) -> Option<Goodbye> {
+        let both = self.goodbye.load(Ordering::Relaxed);
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).expect("32 bits");
+        (both != NO_GOODBYE).then(|| Goodbye { last_stream: half(both >> 32), code: half(both) })
     }
 
     /// Whether every byte written has arrived at the other end's machine, as far as can be known.
