@@ -202,3 +202,68 @@ fn a_refused_stream_is_safely_tried_again() {
     let told = proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi");
     assert_eq!(told.text("attempts.0.cause"), "h2_stream_reset", "{:#}", told.record);
 }
+
+/// What this proxy finds wrong in the middle of a body is its own word, whatever carries the rest.
+#[test]
+fn a_body_over_the_limit_is_not_the_origins_fault() {
+    let origin = Origin::plain(|_, _| Act::Stall);
+    let proxy = Settings::endpoints(&[&origin.endpoint])
+        .passing(origin.journal())
+        .with("limits", "request_body: 4KiB")
+        .having("protocol: h2c")
+        .start();
+    let piece = "x".repeat(3_000);
+    let told = proxy.tell(|client| {
+        client.send("PUT / HTTP/1.1\r\nHost: app.test\r\nTransfer-Encoding: chunked\r\n\r\n");
+        client.send(format!("bb8\r\n{piece}\r\nbb8\r\n{piece}\r\n0\r\n\r\n"));
+        client.receive("PUT")
+    });
+    assert_eq!((told.status(), told.text("cause")), (413, "client_body_too_large"));
+    assert_eq!(told.text("sent"), "partial", "{:#}", told.record);
+    assert_eq!(told.value("attempts").as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn the_limit_for_sending_is_kept_and_what_was_taken_is_counted() {
+    let origin = Origin::plain(|_, _| Act::Stall);
+    let told = Settings::endpoints(&[&origin.endpoint])
+        .passing(origin.journal())
+        .with("timeouts", "write: 300ms")
+        .once()
+        .having("protocol: h2c")
+        .start()
+        .tell(|client| {
+            let size = 1 << 20;
+            let head =
+                format!("PUT / HTTP/1.1\r\nHost: app.test\r\nContent-Length: {size}\r\n\r\n");
+            client.send(head);
+            client.upload(size);
+            client.receive("PUT")
+        });
+    assert_eq!(told.text("cause"), "request_write_timeout");
+    assert_eq!(told.value("evidence.limit_ms"), 300);
+    assert_eq!(told.value("evidence.written"), 65_535, "the window of a stream: {:#}", told.record);
+    let total = told.value("times_ms.total").as_f64().expect("a number");
+    assert!(total < 30_000.0, "the limit for reading, of 60 s, was waited for: {total}");
+}
+
+/// It need not say that it wants no more (RFC 9113 section 8.1).
+#[test]
+fn an_early_answer_is_not_held_up_by_what_the_origin_does_not_take() {
+    let origin = origin::Origin::new(|connection| {
+        let Some(mut framed) = Framed::greet(connection) else { return };
+        let Some(stream) = framed.request() else { return };
+        framed.send(&Frame::status(stream, 413, true));
+        framed.connection().hold();
+    });
+    let proxy = Settings::endpoints(&[&origin.endpoint]).once().having("protocol: h2c").start();
+    let told = proxy.tell(|client| {
+        let size = 1 << 20;
+        client.send(format!("PUT / HTTP/1.1\r\nHost: app.test\r\nContent-Length: {size}\r\n\r\n"));
+        client.upload(size);
+        client.receive("PUT")
+    });
+    assert_eq!((told.status(), told.text("cause")), (413, "origin_early_response"));
+    let total = told.value("times_ms.total").as_f64().expect("a number");
+    assert!(total < 20_000.0, "the limit for sending, of 30 s, was waited for: {total}");
+}

@@ -211,9 +211,14 @@ where
         end: bool,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        steps::uploaded(&mut ctx.case, body.as_ref())?;
-        let theirs = self.inner.request_body_filter(session, body, end, &mut ctx.inner);
-        guard::hook(Phase::Send, theirs).await?;
+        let mut judged = steps::uploaded(&mut ctx.case, body.as_ref());
+        if judged.is_ok() {
+            let theirs = self.inner.request_body_filter(session, body, end, &mut ctx.inner);
+            judged = guard::hook(Phase::Send, theirs).await;
+        }
+        if let Err(refusal) = judged {
+            return steps::withdrawn(&mut ctx.case, body, refusal);
+        }
         steps::uploading(&mut ctx.case, body, end);
         Ok(())
     }

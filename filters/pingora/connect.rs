@@ -49,6 +49,7 @@ pub use self::latch::Latch;
 pub use self::line::{Line, Patience, Protocol};
 pub(crate) use self::rest::TELLING;
 pub use self::stream::Stream;
+pub(crate) use self::stream::withdrawal;
 pub use self::tls::{Tls, TlsSettings, Unusable};
 pub(crate) use self::wire::{Wire, Wires};
 

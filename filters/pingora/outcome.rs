@@ -217,7 +217,9 @@ fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
             }
             None => observe::failure(error, Moment::of(&case.exchange, false, case.request_sent)),
         };
-        case.fail(failure);
+        if failure.side != Side::Client || !steps::refused_early(case) {
+            case.fail(failure);
+        }
     }
     case.ask_the_others();
     case.verdict = Diagnosis::of(&case.exchange).map(Box::new);

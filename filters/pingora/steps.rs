@@ -22,9 +22,10 @@ use whodunit_filters::attribution::{Attempt, Connection, Failure, Key, NextHop, 
 use whodunit_filters::chain::{Filter, ResponseView, Verdict};
 use whodunit_filters::methods;
 
-pub(crate) use self::broken::{broke, served};
+pub(crate) use self::broken::{broke, refused_early, served};
 pub(crate) use self::inquire::{Pending, inquired, noted};
 use crate::arrival::Arrival;
+use crate::connect::withdrawal;
 use crate::connections::Connections;
 use crate::context::Case;
 use crate::note::{self, Noted, deny};
@@ -243,6 +244,32 @@ pub(crate) fn uploaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
     obey(case.settings.chain.request_body(case.uploaded, &case.route()))
 }
 
+/// It must not go on to the origin. Over HTTP/2 the request is broken off there as well, for nobody
+/// is told of an error in the middle of a body.
+pub(crate) fn withdrawn(
+    case: &mut Case,
+    body: &mut Option<Bytes>,
+    refusal: Box<Error>,
+) -> Result<()> {
+    if !case.is_shared() {
+        return Err(refusal);
+    }
+    if case.exchange.failure().is_none() {
+        let failure = match of_service(&refusal) {
+            Some((failure, status)) => {
+                case.chosen = Some(status);
+                failure
+            }
+            None => {
+                observe::failure(&refusal, Moment::of(&case.exchange, false, case.request_sent))
+            }
+        };
+        case.fail(failure);
+    }
+    *body = Some(withdrawal());
+    Ok(())
+}
+
 /// It goes on to the origin.
 pub(crate) fn uploading(case: &mut Case, body: &mut Option<Bytes>, end: bool) {
     // An empty last piece would be written as a second last chunk and desynchronise the origin's
@@ -250,7 +277,7 @@ pub(crate) fn uploading(case: &mut Case, body: &mut Option<Bytes>, end: bool) {
     if end && body.as_ref().is_some_and(Bytes::is_empty) {
         *body = None;
     }
-    if end {
+    if end && case.exchange.failure().is_none() {
         case.sent();
     }
 }
@@ -301,7 +328,9 @@ pub(crate) fn downloaded(session: &Session, case: &mut Case, body: Option<&Bytes
 pub(crate) fn veto_harm(case: &Case, error: &mut Error) {
     let harmless = case.exchange.idempotent
         || case.exchange.last_attempt().is_none_or(|attempt| attempt.sent == Sent::None);
-    if error.retry() && !harmless {
+    // What ended the request as a whole ends every other attempt as well.
+    let over = case.exchange.failure().is_some();
+    if error.retry() && (over || !harmless) {
         error.set_retry(false);
     }
 }

@@ -3,11 +3,15 @@
 //! Pingora's own way to HTTP/2 leads through its own TLS, which does not tell why a handshake
 //! failed. The library below is the same, and so are its streams; only the last step is ours.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
+use h2::Reason;
 use http::HeaderMap;
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Scheme, Uri};
@@ -15,10 +19,42 @@ use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::custom::client::Session;
 use pingora::protocols::http::custom::{BodyWrite, CustomMessageWrite};
 use pingora::protocols::http::v2::client::Http2Session;
-use pingora::protocols::http::v2::write_body;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::{Digest, UniqueIDType};
 use pingora::{Error, ErrorType, OrErr, Result};
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+
+use crate::note::deny;
+
+/// What stands for a piece of a body when the request is withdrawn; known by its address.
+static WITHDRAWN: [u8; 1] = [0];
+
+/// A piece of a body that breaks the request off. Pingora keeps an error of whoever looks at a body
+/// to itself here, and goes on waiting for the origin.
+pub(crate) const fn withdrawal() -> Bytes {
+    Bytes::from_static(&WITHDRAWN)
+}
+
+fn is_withdrawal(data: &Bytes) -> bool {
+    std::ptr::eq(data.as_ptr(), WITHDRAWN.as_ptr())
+}
+
+/// What the two halves of a request, the sending and the reading one, know of each other.
+#[derive(Debug, Default)]
+struct Halves {
+    state: AtomicU8,
+    /// Bytes of the request's body that the origin made room for.
+    taken: AtomicU64,
+    /// The answer is complete.
+    ended: Notify,
+}
+
+/// The final header section of the answer came.
+const ANSWERED: u8 = 1;
+/// The origin took no more of the request for too long, before it had answered.
+const LATE: u8 = 2;
 
 /// The request.
 pub struct Stream {
@@ -26,17 +62,25 @@ pub struct Stream {
     /// `https` where the connection is secured.
     scheme: Scheme,
     write_timeout: Option<Duration>,
+    halves: Arc<Halves>,
 }
 
 impl Stream {
-    pub(super) const fn new(inner: Http2Session, scheme: Scheme) -> Self {
-        Self { inner, scheme, write_timeout: None }
+    pub(super) fn new(inner: Http2Session, scheme: Scheme) -> Self {
+        Self { inner, scheme, write_timeout: None, halves: Arc::default() }
     }
 
-    /// A connection on which nothing came in time may hang: no other request is put on it.
+    /// A connection on which nothing came or went in time may hang: no other request is put on it.
     fn late(&self, error: Box<Error>) -> Box<Error> {
-        if *error.etype() == ErrorType::ReadTimedout {
+        let stuck = self.halves.state.load(Ordering::Relaxed) == LATE;
+        if stuck || *error.etype() == ErrorType::ReadTimedout {
             self.inner.conn.mark_shutdown();
+        }
+        if stuck {
+            // What reading met with is that the sending half gave up.
+            let taken = self.halves.taken.load(Ordering::Relaxed);
+            let failure = Failure::new(Side::Origin, Phase::Send, Fault::TimedOut);
+            return deny(failure.with(Key::Written, taken)).into_up();
         }
         error
     }
@@ -98,12 +142,21 @@ impl Session for Stream {
 
     async fn read_response_header(&mut self) -> Result<()> {
         let read = self.inner.read_response_header().await;
-        read.map_err(|error| self.late(error))
+        read.map_err(|error| self.late(error))?;
+        self.halves.state.store(ANSWERED, Ordering::Relaxed);
+        if self.inner.response_finished() {
+            self.halves.ended.notify_one();
+        }
+        Ok(())
     }
 
     async fn read_response_body(&mut self) -> Result<Option<Bytes>> {
         let read = self.inner.read_response_body().await;
-        read.map_err(|error| self.late(error))
+        let read = read.map_err(|error| self.late(error))?;
+        if self.inner.response_finished() {
+            self.halves.ended.notify_one();
+        }
+        Ok(read)
     }
 
     fn response_finished(&self) -> bool {
@@ -152,7 +205,8 @@ impl Session for Stream {
 
     fn take_request_body_writer(&mut self) -> Option<Box<dyn BodyWrite>> {
         let writer = self.inner.take_request_body_writer()?;
-        Some(Box::new(Body { writer, timeout: self.write_timeout, broken: false }))
+        let halves = self.halves.clone();
+        Some(Box::new(Body { writer, timeout: self.write_timeout, halves, broken: false }))
     }
 
     async fn finish_custom(&mut self) -> Result<()> {
@@ -178,7 +232,58 @@ impl Session for Stream {
 struct Body {
     writer: h2::SendStream<Bytes>,
     timeout: Option<Duration>,
+    halves: Arc<Halves>,
+    /// Nothing more is sent.
     broken: bool,
+}
+
+impl Body {
+    /// Sends a piece as fast as the origin takes it; whether more may follow.
+    async fn send(&mut self, mut data: Bytes) -> bool {
+        while !data.is_empty() {
+            self.writer.reserve_capacity(data.len());
+            let room = poll_fn(|cx| self.writer.poll_capacity(cx));
+            let room = tokio::select! {
+                biased;
+                room = within(self.timeout, room) => room,
+                // Nobody waits for room to send what the answer did not wait for.
+                () = self.halves.ended.notified() => return false,
+            };
+            match room {
+                Some(Some(Ok(room))) => {
+                    let piece = data.split_to(room.min(data.len()));
+                    let length = piece.len() as u64;
+                    if self.writer.send_data(piece, false).is_err() {
+                        return false;
+                    }
+                    self.halves.taken.fetch_add(length, Ordering::Relaxed);
+                }
+                Some(_) => return false,
+                None => {
+                    if self.halves.state.load(Ordering::Relaxed) != ANSWERED {
+                        self.halves.state.store(LATE, Ordering::Relaxed);
+                        self.give_up();
+                    }
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Breaks the request off, which whoever waits for the answer learns at once.
+    fn give_up(&mut self) {
+        self.writer.send_reset(Reason::CANCEL);
+        self.broken = true;
+    }
+}
+
+/// What comes of waiting for so long at most; `None` if that was not enough.
+async fn within<F: Future>(limit: Option<Duration>, wait: F) -> Option<F::Output> {
+    match limit {
+        Some(limit) => timeout(limit, wait).await.ok(),
+        None => Some(wait.await),
+    }
 }
 
 #[async_trait]
@@ -190,14 +295,12 @@ impl BodyWrite for Body {
         if self.broken {
             return Ok(());
         }
-        match write_body(&mut self.writer, data, false, self.timeout).await {
-            Err(error) if *error.etype() == ErrorType::WriteTimedout => Err(error),
-            Err(_) => {
-                self.broken = true;
-                Ok(())
-            }
-            Ok(()) => Ok(()),
+        if is_withdrawal(&data) {
+            self.give_up();
+            return Ok(());
         }
+        self.broken = !self.send(data).await;
+        Ok(())
     }
 
     async fn finish(&mut self) -> Result<()> {

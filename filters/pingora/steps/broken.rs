@@ -13,6 +13,10 @@ use crate::observe::{self, Moment};
 
 /// The exchange with the origin broke.
 pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
+    if case.exchange.failure().is_some() {
+        // It was given up here; what breaks then is a consequence.
+        return;
+    }
     let moment = Moment::of(&case.exchange, false, case.request_sent);
     let known = broken_upload(case).or_else(|| client_left(case, moment));
     let mut failure = known.unwrap_or_else(|| observe::failure(error, moment));
@@ -34,7 +38,8 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
             .with(Key::LimitMs, limit.value.0)
             .with(Key::Setting, limit.place.clone());
     }
-    if tunnel_ended(case, error) || served(case, error) && failure.side == Side::Client {
+    let served = served(case, error) || refused_early(case);
+    if tunnel_ended(case, error) || served && failure.side == Side::Client {
         return;
     }
     case.fail(failure);
@@ -46,6 +51,12 @@ pub(crate) fn served(case: &Case, error: &Error) -> bool {
     tunnel_ended(case, error)
         || case.handed_over
             && !matches!(error.etype(), ErrorType::WriteError | ErrorType::WriteTimedout)
+}
+
+/// Whether the origin had refused the request before it was sent whole: that the client then leaves,
+/// with its answer or in the middle of it, is a consequence.
+pub(crate) fn refused_early(case: &Case) -> bool {
+    case.exchange.early && case.exchange.told_of_an_error().is_some()
 }
 
 /// Whether a tunnel (after 101) came to an end that is nobody's failure: it was closed for its
