@@ -2,6 +2,7 @@
 //! whole request.
 
 mod stalled;
+mod taken;
 
 use crate::rig::client::Client;
 use crate::rig::h2;

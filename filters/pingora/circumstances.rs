@@ -17,8 +17,8 @@ const LATELY: Duration = Duration::from_mins(1);
 impl Case {
     /// Adds them to a failure.
     pub(crate) fn add_circumstances(&mut self, failure: &mut Failure) {
-        self.stop_the_clock(failure.phase);
         self.ask_the_wire(failure);
+        self.stop_the_clock(failure.phase);
         if let Some(age) = self.answer_age.filter(|_| failure.phase == Phase::Connect) {
             failure.evidence.set_if_absent(Key::AnswerAgeMs, age);
         }
@@ -101,7 +101,11 @@ impl Case {
         }
     }
 
-    fn limit(&self, failure: &mut Failure, which: impl Fn(&TimeoutsInForce) -> &Set<Span>) {
+    pub(crate) fn limit(
+        &self,
+        failure: &mut Failure,
+        which: impl Fn(&TimeoutsInForce) -> &Set<Span>,
+    ) {
         let limit = which(&self.timeouts);
         failure.evidence.set_if_absent(Key::LimitMs, limit.value.0);
         failure.evidence.set_if_absent(Key::Setting, limit.place.clone());

@@ -45,6 +45,7 @@ use self::tls::HTTP2;
 use crate::note::{deny, fail_on};
 
 pub(crate) use self::handshake::refused as tls_refused;
+pub(crate) use self::kernel::TcpInfo;
 pub use self::latch::Latch;
 pub use self::line::{Line, Patience, Protocol};
 pub(crate) use self::rest::TELLING;

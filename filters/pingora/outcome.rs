@@ -150,6 +150,10 @@ pub(crate) fn finished(
     if let Some(wire) = case.wire.as_ref().filter(|wire| !wire.http2.load(Ordering::Relaxed)) {
         wire.rest.over(case.use_of_wire);
     }
+    let exchange = &case.exchange;
+    let broken = error.is_some() || exchange.early || exchange.attempt_failed();
+    // Nobody asks the kernel about what went well.
+    let unsent = if broken { case.unsent() } else { 0 };
     let exchange = &mut case.exchange;
     exchange.times.total = Some(exchange.started.elapsed());
     exchange.times.receive = case.answered_at.map(|at| at.elapsed());
@@ -162,7 +166,7 @@ pub(crate) fn finished(
     exchange.bytes.client_in = read;
     exchange.bytes.client_out = sent;
     exchange.bytes.upstream_in = case.downloaded;
-    exchange.bytes.upstream_out = written(session, case.uploaded);
+    exchange.bytes.upstream_out = written(session, case.uploaded).saturating_sub(unsent);
     let own = exchange.answered.is_none()
         && session.response_written().is_some_and(|written| {
             exchange.answered = Some(written.status.as_u16());
@@ -200,7 +204,8 @@ fn written(session: &Session, handed_over: u64) -> u64 {
 /// Draws the verdict anew from all that is known now.
 fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
     look(session, case);
-    case.exchange.bytes.upstream_out = written(session, case.uploaded);
+    case.exchange.bytes.upstream_out =
+        written(session, case.uploaded).saturating_sub(case.unsent());
     if note::net(session).told() || error.is_none() {
         // First in time: an error that comes after the service's own answer changes nothing.
         case.fail(own::failure());

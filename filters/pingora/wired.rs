@@ -2,20 +2,30 @@
 
 use std::sync::atomic::Ordering;
 
-use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side, sniff};
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Sent, Side, sniff};
 
-use crate::connect::Wire;
+use crate::connect::{TcpInfo, Wire};
 use crate::context::Case;
 
 impl Case {
     /// Adds it to a failure on the origin's side.
     pub(crate) fn ask_the_wire(&mut self, failure: &mut Failure) {
+        self.settle_sent();
         if failure.side != Side::Origin {
             return;
         }
-        self.settle_sent();
-        let Some(wire) = self.wire.as_deref() else { return };
-        match wire.info() {
+        let Some(wire) = self.wire.clone() else { return };
+        let wire = &*wire;
+        let info = wire.info();
+        if let Some(info) = info
+            && info.unsent > 0
+            && !wire.http2.load(Ordering::Relaxed)
+            && matches!(failure.phase, Phase::Send | Phase::Wait)
+            && matches!(failure.fault, Fault::Closed | Fault::Reset | Fault::TimedOut)
+        {
+            self.still_sending(info, failure);
+        }
+        match info {
             Some(info) => {
                 info.note(failure);
                 failure.evidence.set_if_absent(Key::PacketsLost, info.packets_lost(!self.reused()));
@@ -32,6 +42,31 @@ impl Case {
         if failure.phase > Phase::Tls {
             of_tls(wire, failure);
         }
+    }
+
+    /// The whole request may have been written, but a part of it never left this machine.
+    fn still_sending(&mut self, info: TcpInfo, failure: &mut Failure) {
+        if let Some(attempt) = self.exchange.last_attempt_mut() {
+            attempt.sent = Sent::Partial;
+        }
+        if failure.fault == Fault::TimedOut {
+            if failure.phase == Phase::Wait {
+                // It was the answer that was waited for, as far as Pingora knew.
+                self.limit(failure, |timeouts| &timeouts.read);
+            }
+            // An origin that reads slowly shuts its window as well, time and again.
+            let limit = failure.evidence.number(Key::LimitMs).unwrap_or_default();
+            if u64::from(info.quiet) < limit / 4 {
+                failure.evidence.set_if_absent(Key::WindowClosed, false);
+            }
+        }
+        failure.phase = Phase::Send;
+    }
+
+    /// Bytes of the request that were written and never left this machine.
+    pub(crate) fn unsent(&self) -> u64 {
+        let wire = self.wire.as_ref().filter(|wire| !wire.http2.load(Ordering::Relaxed));
+        wire.and_then(|wire| wire.info()).map_or(0, |info| info.unsent.into())
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct TcpInfo {
     pub(crate) segment: u32,
     /// Segments sent and not confirmed (`tcpi_unacked`).
     pub(crate) unacked: u32,
+    /// Milliseconds since bytes were last sent (`tcpi_last_data_sent`).
+    pub(crate) quiet: u32,
     /// Bytes in a packet that the path is thought to take (`tcpi_pmtu`).
     pub(crate) pmtu: u32,
     /// Smoothed round-trip time in microseconds (`tcpi_rtt`).
@@ -69,6 +71,7 @@ impl TcpInfo {
             probes: byte(3)?,
             segment: word(16)?,
             unacked: word(24)?,
+            quiet: word(44)?,
             pmtu: word(60)?,
             rtt: word(68)?,
             retransmits_in_all: word(100)?,
@@ -86,7 +89,7 @@ impl TcpInfo {
             SYN_SENT => false,
             // What was not confirmed is no longer counted; the sums still are.
             // The first packet counts as one byte.
-            CLOSE => self.sent.is_some_and(|sent| sent < self.acked),
+            CLOSE => self.unsent == 0 && self.sent.is_some_and(|sent| sent < self.acked),
             _ => self.unacked == 0 && self.unsent == 0,
         }
     }
@@ -99,7 +102,8 @@ impl TcpInfo {
     /// Whether the other end takes no more: what was sent has arrived, and there is no room for a
     /// segment of the rest.
     pub(crate) fn window_closed(self) -> bool {
-        self.unsent > 0
+        self.state != CLOSE
+            && self.unsent > 0
             && self.unacked == 0
             && (self.probes > 0 || self.window.is_some_and(|window| window < self.segment))
     }
@@ -212,6 +216,19 @@ mod tests {
         assert!(!info.all_acknowledged(), "{info:?}");
         let window = info.window.expect("Linux 5.4 or later");
         assert!(u64::from(window) < u64::from(info.unsent), "{info:?}");
+    }
+
+    #[test]
+    fn what_was_never_sent_is_not_confirmed_by_a_reset() {
+        let (mut ours, theirs) = pair();
+        ours.set_nonblocking(true).expect("a flag");
+        let piece = vec![0; 1 << 16];
+        while ours.write(&piece).is_ok() {}
+        until(ours.as_raw_fd(), |info| info.unsent > 0 && info.unacked == 0);
+        // It goes with unread bytes, which is a reset.
+        drop(theirs);
+        let info = until(ours.as_raw_fd(), |info| info.state == CLOSE);
+        assert!(!info.all_acknowledged() && !info.window_closed() && info.unsent > 0, "{info:?}");
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
             .with(Key::Part, "body")
             .with(Key::LimitMs, limit.value.0)
             .with(Key::Setting, limit.place.clone());
+    } else if failure.side == Side::Origin && failure.fault == Fault::TimedOut && read {
+        case.limit(&mut failure, |timeouts| &timeouts.read);
     }
     let served = served(case, error) || refused_early(case);
     if tunnel_ended(case, error) || served && failure.side == Side::Client {
@@ -114,6 +116,10 @@ const TCP_CLOSE_WAIT: u8 = 8;
 /// Whether it was the client's turn all the while that the origin's timer ran.
 fn client_stalled(session: &mut Session, case: &Case, failure: &Failure) -> bool {
     if failure.fault != Fault::TimedOut || session.as_downstream_mut().is_body_done() {
+        return false;
+    }
+    if case.unsent() > 0 {
+        // The origin did not even take what the client had sent.
         return false;
     }
     let since_upload = || case.last_upload.or(case.send_began).map(|at| at.elapsed());
