@@ -67,6 +67,9 @@ fn before(fault: &Fault, lab: &Lab) -> (Proxy, String) {
     (settings.start(), path)
 }
 
+/// What is closed sooner was not closed for being idle.
+pub(crate) const RESTED: Duration = Duration::from_millis(1_100);
+
 /// Asks for the fault in the way that makes it show.
 fn meet(fault: &Fault, lab: &Lab) -> Told {
     let (proxy, path) = before(fault, lab);
@@ -80,7 +83,11 @@ fn meet(fault: &Fault, lab: &Lab) -> Told {
                 body = Some(*bytes);
             }
             Needs::Post => method = "POST",
-            Needs::Reuse | Needs::Before => assert_eq!(proxy.get(&path).status(), 200),
+            Needs::Reuse => {
+                assert_eq!(proxy.get(&path).status(), 200);
+                std::thread::sleep(RESTED);
+            }
+            Needs::Before => assert_eq!(proxy.get(&path).status(), 200),
             Needs::Upgrade => fields.push_str(
                 "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n",

@@ -1,6 +1,7 @@
 //! Trying again: where it helps, and where it could do harm.
 
 use crate::causes::path::moving;
+use crate::lab::RESTED;
 use crate::rig::dns::{Answer, Dns};
 use crate::rig::net::Refusing;
 use crate::rig::origin::{Conversation, Origin};
@@ -92,7 +93,7 @@ fn racing() -> Origin {
         connection.request();
         connection.send(OK);
         connection.request();
-        connection.close();
+        connection.reset();
     })
 }
 
@@ -101,6 +102,7 @@ fn a_get_that_lost_the_race_is_tried_on_a_fresh_connection() {
     let origin = racing();
     let proxy = Settings::to(&origin).start();
     assert_eq!(proxy.get("/").status(), 200);
+    std::thread::sleep(RESTED);
     let told = proxy.get("/again");
     assert_eq!(told.status(), 200);
     assert_eq!(told.value("attempts.0.cause"), "keepalive_race");
@@ -113,10 +115,32 @@ fn a_post_that_lost_the_race_is_not_repeated() {
     let origin = racing();
     let proxy = Settings::to(&origin).start();
     assert_eq!(proxy.get("/").status(), 200);
+    std::thread::sleep(RESTED);
     let told = proxy.send(POST);
     assert_eq!(told.text("cause"), "keepalive_race");
     assert_eq!(told.status(), 502);
     assert_eq!(origin.connections(), 1);
+}
+
+/// A crash looks like a race only to those who do not look at what was confirmed.
+#[test]
+fn a_get_that_ends_one_worker_after_another_lost_no_race() {
+    let origin = Origin::new(|mut connection| {
+        while let Some(request) = connection.request() {
+            if request.target == "/crash" {
+                return connection.close();
+            }
+            connection.send(OK);
+        }
+    });
+    let proxy = Settings::to(&origin).start();
+    assert_eq!(proxy.get("/").status(), 200);
+    let told = proxy.get("/crash");
+    assert_eq!(told.text("cause"), "origin_closed");
+    for attempt in ["attempts.0.cause", "attempts.1.cause"] {
+        assert_eq!(told.value(attempt), "origin_closed", "{:#}", told.record);
+    }
+    assert!(told.value("evidence.origin_idle_ms").is_null(), "{:#}", told.record);
 }
 
 #[test]

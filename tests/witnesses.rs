@@ -178,7 +178,7 @@ fn a_stranger_is_told_nothing_of_it() {
 
 #[test]
 fn only_reused_connections() {
-    // The second request of a connection finds it closing.
+    // The second request of a connection ends it.
     let origin = Origin::new(|mut connection| {
         connection.request();
         connection.send(OK);
@@ -189,7 +189,7 @@ fn only_reused_connections() {
     let lose = || {
         assert_eq!(proxy.get("/").status(), 200);
         let told = proxy.send(POST);
-        assert_eq!(told.text("cause"), "keepalive_race");
+        assert_eq!(told.text("cause"), "origin_closed");
         told
     };
     let told: Vec<Told> = (0..7).map(|_| lose()).collect();

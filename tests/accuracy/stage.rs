@@ -172,6 +172,9 @@ impl Stage {
         let answer = asker.put(&first).expect("the first is answered");
         assert_eq!(answer.status, 200, "the first is answered well: {answer:?}");
         self.tail.record(host, nth).expect("the first has a record");
+        if itself {
+            std::thread::sleep(crate::lab::RESTED);
+        }
     }
 
     fn path(&self, fault: &Fault) -> String {

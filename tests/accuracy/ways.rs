@@ -83,10 +83,10 @@ impl Way {
     }
 }
 
-/// Whether the connection ends, or is answered, at once: on one that is reused, nothing tells that
-/// from one that the origin had given up before.
+/// Whether the connection is reset at once: on one that had rested, nothing tells that from one that
+/// the origin had given up before.
 fn at_once(fault: &Fault) -> bool {
-    ["origin-closed", "origin-reset", "upload-reset", "early-answer-drop"].contains(&fault.name)
+    ["origin-reset", "upload-reset", "early-answer-drop"].contains(&fault.name)
 }
 
 /// Whether connections end as soon as they are there.

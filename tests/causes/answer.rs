@@ -310,10 +310,36 @@ cases! {
             connection.request();
             connection.send(OK);
             connection.request();
-            connection.close();
+            connection.reset();
         });
         let proxy = Settings::to(&origin).start();
         assert_eq!(proxy.get("/").status(), 200);
+        std::thread::sleep(crate::lab::RESTED);
         proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi")
     };
+    closed_by_a_worker_that_ended = ENDED, || ending(crate::rig::origin::Conversation::close);
+    reset_by_a_worker_that_ended =
+        Expected { cause: "origin_reset", ..ENDED },
+        || ending(crate::rig::origin::Conversation::reset);
+}
+
+const ENDED: Expected = Expected {
+    cause: "origin_closed",
+    sent: "acked",
+    params: &[("next-hop", "*")],
+    evidence: &["idle_ms", "waited_ms"],
+    ..FAILED
+};
+
+/// The second request on a connection is read, and the connection ended because of it.
+fn ending(end: fn(crate::rig::origin::Conversation)) -> Told {
+    let origin = Origin::new(move |mut connection| {
+        connection.request();
+        connection.send(OK);
+        connection.request();
+        end(connection);
+    });
+    let proxy = Settings::to(&origin).start();
+    assert_eq!(proxy.get("/").status(), 200);
+    proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi")
 }

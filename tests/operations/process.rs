@@ -129,7 +129,7 @@ fn a_stop_does_not_wait_longer_than_its_grace() {
         ("party", "proxy"),
         ("phase", "wait"),
         ("certainty", "proved"),
-        ("sent", "full"),
+        ("sent", "acked"),
     ] {
         assert_eq!(records[0][field], value, "{records:#?}");
     }

@@ -40,7 +40,7 @@ fn it_is_learned_from_lost_races() {
         together.wait();
         connection.send(OK);
         connection.request();
-        connection.close();
+        connection.reset();
     });
     let proxy = Settings::to(&origin).once().start();
     for round in 0..2 {

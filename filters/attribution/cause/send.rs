@@ -1,5 +1,7 @@
 //! Sending the request to the origin.
 
+use std::time::Duration;
+
 use super::{
     Again, Cause, ErrorType, Fault, Key, Party, Phase, Row, Scene, Side, Status, rows, witness,
 };
@@ -8,6 +10,9 @@ use crate::attribution::evidence::Sent;
 /// An origin that was closing the connection anyhow is found out after one round trip, and few take
 /// longer than this many milliseconds; what it does later it does because of the request.
 const AT_ONCE: u64 = 300;
+
+/// A connection that had been idle for less was not closed for being idle: no origin is that hasty.
+const RESTED: Duration = Duration::from_secs(1);
 
 rows! {
     ORIGIN_EARLY_RESPONSE = Row {
@@ -52,7 +57,8 @@ rows! {
         when: |s| matches!(s.at(Side::Origin), Some((Phase::Send | Phase::Wait, Fault::Closed | Fault::Reset)))
             && s.reused()
             && s.number(Key::Received).unwrap_or(0) == 0
-            && s.number(Key::WaitedMs).is_none_or(|ms| ms <= AT_ONCE),
+            && s.number(Key::WaitedMs).is_none_or(|ms| ms <= AT_ONCE)
+            && !taken_up(s),
         witness: || witness::reused(
             witness::origin(Phase::Wait, Fault::Closed).with(Key::Received, 0_u64).with(Key::OriginIdleMs, 60_000_u64),
         ),
@@ -134,6 +140,17 @@ rows! {
                 .with(Key::LimitMs, 30_000_u64).with(Key::Setting, "timeouts.write"),
         ),
     };
+}
+
+/// Whether the request had reached an origin that was not about to close the connection anyhow. One
+/// that closes without having read what came resets the connection: after a FIN that confirms the
+/// request, it was read.
+fn taken_up(scene: &Scene<'_>) -> bool {
+    let Some((Phase::Wait, fault)) = scene.at(Side::Origin) else { return false };
+    let idle = scene.attempt.and_then(|attempt| attempt.connection).map(|c| c.idle);
+    scene.flag(Key::Acknowledged) == Some(true)
+        && !scene.has(Key::OriginIdleMs)
+        && (fault == Fault::Closed || idle.is_some_and(|idle| idle < RESTED))
 }
 
 /// What was sent was sent again, and never confirmed. The kernel gives up on such a connection by

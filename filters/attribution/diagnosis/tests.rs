@@ -1,5 +1,7 @@
 //! Judgement on scenes that the rows' own witnesses do not show.
 
+use std::time::Duration;
+
 use super::*;
 use crate::attribution::cause::CATALOGUE;
 use crate::attribution::evidence::{CertificateFault, Failure, Side};
@@ -180,6 +182,26 @@ fn a_race_is_one_only_on_a_kept_connection_at_once_and_without_a_byte() {
             assert_ne!(id(begun, true), "keepalive_race");
         }
     }
+}
+
+#[test]
+fn an_origin_that_took_the_request_was_not_closing_anyhow() {
+    let id = |failure: Failure, idle| {
+        let mut attempt = attempt(failure.with(Key::Acknowledged, true), true);
+        attempt.connection = Some(Connection { reused: true, idle, ..Connection::default() });
+        on_attempts(vec![attempt]).cause.id
+    };
+    let (busy, rested) = (Duration::from_millis(20), Duration::from_secs(2));
+    let failed = |fault| origin(Phase::Wait, fault);
+    for idle in [busy, rested] {
+        assert_eq!(id(failed(Fault::Closed), idle), "origin_closed");
+        let learned = failed(Fault::Closed).with(Key::OriginIdleMs, 2_000_u64);
+        assert_eq!(id(learned, idle), "keepalive_race");
+        // It was written to a connection that was closed already.
+        assert_eq!(id(origin(Phase::Send, Fault::Closed), idle), "keepalive_race");
+    }
+    assert_eq!(id(failed(Fault::Reset), busy), "origin_reset");
+    assert_eq!(id(failed(Fault::Reset), rested), "keepalive_race", "closed with it unread");
 }
 
 #[test]

@@ -48,6 +48,8 @@ impl Outcome {
 
 /// How often a kept connection is waited for.
 const TRIES: usize = 50;
+/// What is closed sooner was not closed for being idle.
+const REST: Duration = Duration::from_millis(1_100);
 
 /// Plays it before the proxy at this address that has its log there.
 pub(super) async fn play(
@@ -56,11 +58,14 @@ pub(super) async fn play(
     log: &Path,
 ) -> io::Result<Outcome> {
     let mut answer = ask(proxy, scene.request, scene.manner).await?;
-    if scene.manner == Manner::Again {
+    if matches!(scene.manner, Manner::Again | Manner::Rested) {
         // The first request on a connection is answered well; then the proxy keeps it.
         for _ in 0..TRIES {
             if answer.status() != 200 {
                 break;
+            }
+            if scene.manner == Manner::Rested {
+                tokio::time::sleep(REST).await;
             }
             answer = ask(proxy, scene.request, scene.manner).await?;
         }

@@ -23,6 +23,8 @@ pub(super) enum Manner {
     Leaving,
     /// After others on the same path that are answered well.
     Again,
+    /// The same, after a rest: for so long that an origin may tire of an idle connection.
+    Rested,
 }
 
 /// Stands for a large value in a request.
@@ -91,7 +93,7 @@ pub(super) const SCENES: &[Scene] = &[
     Scene {
         title: "The origin closes a kept connection just as it is used again.",
         request: "POST /fault/keepalive-race HTTP/1.1\nHost: demo.test\nContent-Length: 0\n",
-        manner: Manner::Again,
+        manner: Manner::Rested,
         causes: &["keepalive_race"],
     },
     get(

@@ -78,7 +78,9 @@ fn request(out: &mut String, scene: &Scene) {
         Manner::Whole => {}
         Manner::Unfinished => line!(out, "  … and the header never ends"),
         Manner::Leaving => line!(out, "  … and the client leaves after 300 ms"),
-        Manner::Again => line!(out, "  … after an earlier one that was answered well"),
+        Manner::Again | Manner::Rested => {
+            line!(out, "  … after an earlier one that was answered well")
+        }
     }
 }
 

@@ -37,7 +37,8 @@ pub(super) const ROWS: &[Fault] = &[
         "Listens but never accepts: the kernel takes connection and request, nobody reads them.",
         "origin_slow",
         Act::Idle,
-    ),
+    )
+    .also(&["request_write_timeout"]),
     Fault::port(
         "accept-close",
         "Closes each connection with a FIN as soon as it is there, then reads what comes.",
@@ -67,16 +68,17 @@ pub(super) const ROWS: &[Fault] = &[
     ),
     Fault::path(
         "keepalive-race",
-        "Answers the first request on a connection, and closes it with a FIN on the next.",
+        "Answers the first request on a connection, and resets it on the next as if nobody had read it; \
+         within a second that is the request's doing.",
         "keepalive_race",
-        &[Fresh(FINE), Body, End(Close)],
+        &[Fresh(FINE), End(Reset)],
     )
     .needs(RACE),
     Fault::path(
-        "keepalive-race-reset",
-        "Answers the first request on a connection, and resets it on the next.",
-        "keepalive_race",
-        &[Fresh(FINE), End(Reset)],
+        "reused-closed",
+        "Answers the first request on a connection, reads the next and closes: a worker that ends.",
+        "origin_closed",
+        &[Fresh(FINE), Body, End(Close)],
     )
     .needs(RACE),
     Fault::path(

@@ -94,10 +94,9 @@ async fn large_headers_are_as_large_as_they_say() {
 }
 
 #[tokio::test]
-async fn a_keepalive_race_spares_the_first_request_of_a_connection() {
+async fn a_fault_of_reused_connections_spares_the_first_request() {
     let lab = lab().await;
-    for (name, ending) in [("keepalive-race", Ending::Fin), ("keepalive-race-reset", Ending::Reset)]
-    {
+    for (name, ending) in [("reused-closed", Ending::Fin), ("keepalive-race", Ending::Reset)] {
         let request = get(&format!("/fault/{name}"));
         let mut stream = TcpStream::connect(lab.address()).await.expect("connects");
         tell(&mut stream, &request, "ok\n").await;
