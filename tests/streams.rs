@@ -134,7 +134,7 @@ cases! {
         ..RESET
     }, || met(Act::Cut(half()));
     h2_closed_without_an_answer = Expected {
-        cause: "origin_closed", certainty: "likely", error: "connection_terminated", evidence: &[],
+        cause: "origin_closed", error: "connection_terminated", evidence: &["received", "waited_ms"],
         ..RESET
     }, || met(Act::Leave);
     /// The origin gives no more room for the upload.
@@ -266,4 +266,36 @@ fn an_early_answer_is_not_held_up_by_what_the_origin_does_not_take() {
     assert_eq!((told.status(), told.text("cause")), (413, "origin_early_response"));
     let total = told.value("times_ms.total").as_f64().expect("a number");
     assert!(total < 20_000.0, "the limit for sending, of 30 s, was waited for: {total}");
+}
+
+/// An origin of HTTP/2 that breaks its rules does not speak another protocol.
+#[test]
+fn what_is_wrong_with_the_frames_is_told() {
+    for (bytes, rule) in [
+        (&b"\xff\xff\xff\x04\0\0\0\0\0"[..], "has a size that it must not have"),
+        (b"\0\0\x05\x01\x05\0\0\0\x01\xff\xff\xff\xff\xff", "breaks the rules of HTTP/2"),
+        (b"\0\0\x04\x01\x05\0\0\0\x01\0\x01a\0", "breaks the rules of HTTP/2"),
+    ] {
+        let origin = origin::Origin::new(move |connection| {
+            let Some(mut framed) = Framed::greet(connection) else { return };
+            framed.request();
+            let mut connection = framed.connection();
+            connection.pour(bytes);
+            connection.hold();
+        });
+        let proxy = Settings::endpoints(&[&origin.endpoint]).once().having("protocol: h2c").start();
+        let told = proxy.get("/");
+        assert_eq!(told.text("cause"), "response_malformed", "{:#}", told.record);
+        let found = told.text("evidence.rule");
+        assert!(found.contains(rule), "{found}, not {rule}");
+        assert!(!told.text("says").contains("looks like"), "{}", told.text("says"));
+    }
+}
+
+/// An answer that ends before its length did not end by the connection.
+#[test]
+fn an_answer_that_is_shorter_than_it_says_breaks_the_rules() {
+    let told = met(Act::Answer(half()));
+    assert_eq!(told.text("cause"), "response_malformed", "{:#}", told.record);
+    assert!(told.value("evidence.left").is_null(), "{:#}", told.record);
 }

@@ -2,6 +2,7 @@
 //! not wrong passes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rustls::version::{TLS12, TLS13};
 use rustls::{ProtocolVersion, SupportedProtocolVersion};
@@ -9,7 +10,7 @@ use rustls::{ProtocolVersion, SupportedProtocolVersion};
 use crate::causes::Outcome::Made;
 use crate::causes::{Expected, cases};
 use crate::rig::certificates::{Authority, Identity, Says};
-use crate::rig::origin::Origin;
+use crate::rig::origin::{Conversation, Origin};
 use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
 use crate::rig::tls::Tls;
@@ -224,5 +225,26 @@ fn a_client_certificate_is_shown_to_who_asks_for_it() {
         assert_eq!(asked(&tls, &root, &keys).status(), 200);
         let seen = tls.handshakes().pop().expect("one");
         assert_eq!(seen.client, own.chain().first().cloned());
+    }
+}
+
+/// It ended with a FIN, and not with a reset, although TLS misses a goodbye.
+#[test]
+fn an_answer_that_is_cut_short_is_told_by_how_the_connection_ended() {
+    for (end, left) in
+        [(Conversation::cut as fn(Conversation), "closed"), (Conversation::reset, "reset")]
+    {
+        let root = Authority::new("root");
+        let origin = Origin::tls(&Tls::new(root.signs(&app())), move |mut connection| {
+            connection.request();
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+            // The proxy has read it by then: a reset would throw it away.
+            connection.left_within(Duration::from_millis(50));
+            end(connection);
+        });
+        let trust = format!("tls: {{ ca: \"{}\", sni: app.test }}", root.file().display());
+        let told = Settings::to(&origin).having(&trust).start().get("/");
+        assert_eq!(told.text("cause"), "response_truncated", "{:#}", told.record);
+        assert_eq!(told.text("evidence.left"), left, "{:#}", told.record);
     }
 }

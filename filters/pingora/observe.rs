@@ -188,6 +188,9 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
     if let Some(fault) = http2::fault(error) {
         return errno(failure(fault), error);
     }
+    if let Some(rule) = http2::breach(error) {
+        return failure(Fault::Malformed).with(Key::Rule, rule);
+    }
     match error.etype() {
         ErrorType::ConnectRefused | ErrorType::ConnectNoRoute | ErrorType::ConnectError => {
             connecting(error, moment)
@@ -215,7 +218,9 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
         }
         ErrorType::ConnectionClosed => received(failure(Fault::Closed), error),
         ErrorType::ReadError if moment.answered => {
-            failure(Fault::Truncated).with(Key::Left, "reset")
+            // TLS calls an end without good-bye an unexpected one.
+            let end = io_error(error).map(io::Error::kind) == Some(io::ErrorKind::UnexpectedEof);
+            failure(Fault::Truncated).with(Key::Left, if end { "closed" } else { "reset" })
         }
         ErrorType::ReadError | ErrorType::WriteError => {
             let fault = match io_error(error).map(io::Error::kind) {

@@ -90,10 +90,14 @@ fn of_http2(wire: &Wire, failure: &mut Failure) {
             failure.evidence.set_if_absent(Key::Offered, "h2c");
             failure.evidence.set_if_absent(Key::Selected, "http/1.1");
         }
-        Fault::Malformed if !opening.is_empty() => {
+        Fault::Malformed if !opening.is_empty() && !is_http2(opening) => {
+            failure.evidence.set(Key::Rule, "not HTTP/2");
             let noted = Failure::new(failure.side, failure.phase, failure.fault);
             let noted = sniff::note(noted, &opening.escape_ascii().to_string());
             failure.evidence.absorb(&noted.evidence);
+        }
+        Fault::Closed | Fault::Reset if failure.phase == Phase::Wait => {
+            failure.evidence.set_if_absent(Key::Received, 0_u64);
         }
         // The origin gave the stream no room, and the connection had some.
         Fault::TimedOut if failure.phase == Phase::Send && wire.all_acknowledged() => {
@@ -101,6 +105,13 @@ fn of_http2(wire: &Wire, failure: &mut Failure) {
         }
         _ => {}
     }
+}
+
+/// Whether an origin began as every end of HTTP/2 does: with a frame of settings (RFC 9113 section
+/// 3.4), so far as that came.
+fn is_http2(opening: &[u8]) -> bool {
+    const SETTINGS: u8 = 4;
+    opening.get(3).is_none_or(|kind| *kind == SETTINGS) && opening.first() == Some(&0)
 }
 
 /// What was said when the connection was secured. Under TLS 1.3 an origin that wants a certificate

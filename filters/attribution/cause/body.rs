@@ -35,7 +35,7 @@ rows! {
         cloudflare: Status::Abort,
         again: Again::After(5),
         meaning: "The origin began its answer and closed the connection before the body was complete; the client's connection was broken off as well, so that nobody takes the piece for the whole.",
-        says: "{next_hop} closed the connection in the middle of the answer[: {received} came][ of {expected}].",
+        says: "{next_hop} broke off in the middle of the answer[: {received} came][ of {expected}].",
         remedy: "Look into the origin's log at this time for a crash, a restart, or a time limit of its own.",
         details: "response incomplete[: {received}][ of {expected}][ ({left})]",
         proof: &[Key::Received, Key::Left],

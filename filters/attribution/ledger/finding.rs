@@ -29,6 +29,11 @@ tokens! {
 }
 
 impl Finding {
+    /// Whether a connection that is made later shows that this is so no more.
+    pub(super) const fn refuted_by_a_connection(self) -> bool {
+        matches!(self, Self::Refuses | Self::TimedOut | Self::Unreachable)
+    }
+
     /// What came of the look, as the end of a sentence that begins with `A check`.
     pub(in crate::attribution) const fn words(self) -> &'static str {
         match self {

@@ -199,10 +199,16 @@ impl Neighbour {
         locked(&self.known).check = Some((at, finding));
     }
 
-    /// What was found [lately](LATELY), and how long ago.
+    /// What was found [lately](LATELY), and how long ago. That nobody could connect is forgotten as
+    /// soon as somebody does.
     #[must_use]
     pub fn check(&self, now: Instant) -> Option<(Duration, Finding)> {
-        let (at, finding) = locked(&self.known).check?;
+        let known = locked(&self.known);
+        let (at, finding) = known.check?;
+        if finding.refuted_by_a_connection() && known.accepted.iter().any(|accepted| *accepted > at)
+        {
+            return None;
+        }
         let age = now.saturating_duration_since(at);
         (age <= LATELY).then_some((age, finding))
     }

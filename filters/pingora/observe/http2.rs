@@ -2,6 +2,7 @@
 
 use std::io;
 
+use h2::Reason;
 use pingora::Error;
 use whodunit_filters::attribution::Fault;
 
@@ -18,6 +19,16 @@ pub(super) fn fault(error: &Error) -> Option<Fault> {
         return Some(Fault::StreamReset(code));
     }
     cause.is_go_away().then_some(Fault::GoAway(code))
+}
+
+/// The rule of HTTP/2 that the origin's frames break, where our own end found that.
+pub(super) fn breach(error: &Error) -> Option<&'static str> {
+    let cause = cause(error).filter(|cause| cause.is_library())?;
+    Some(match cause.reason()? {
+        Reason::FRAME_SIZE_ERROR => "a frame of HTTP/2 has a size that it must not have",
+        Reason::FLOW_CONTROL_ERROR => "more bytes came over HTTP/2 than there was room for",
+        _ => "a frame or message breaks the rules of HTTP/2",
+    })
 }
 
 /// The error of the connection's below.

@@ -158,3 +158,18 @@ fn looks_are_rare_and_soon_forgotten() {
 fn an_endpoint_takes_little_room() {
     assert!(size_of::<Neighbour>() <= 5 * 1024, "{}", size_of::<Neighbour>());
 }
+
+#[test]
+fn a_check_that_could_not_connect_is_forgotten_when_somebody_can() {
+    let now = Instant::now();
+    let later = |millis| now + Duration::from_millis(millis);
+    for finding in Finding::ALL {
+        let known = Neighbour::default();
+        known.accepted(now);
+        known.checked(later(1), *finding);
+        assert_eq!(known.check(later(2)).map(|(_, found)| found), Some(*finding));
+        known.accepted(later(2));
+        let still = known.check(later(3)).map(|(_, found)| found);
+        assert_eq!(still, (!finding.refuted_by_a_connection()).then_some(*finding));
+    }
+}
