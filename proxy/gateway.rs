@@ -16,7 +16,7 @@ use whodunit_filters::attribution::{
     Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId,
 };
 use whodunit_pingora::connect::Latch;
-use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_reached};
+use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_looked_at, not_reached};
 
 use crate::plan::{Destination, Plan};
 use crate::upstream::check::{Checks, worth_a_look};
@@ -235,7 +235,7 @@ impl ProxyHttp for Gateway {
         trip: &mut Trip,
         reused: bool,
     ) -> Box<Error> {
-        let again = connection_lost(&error)
+        let again = (connection_lost(&error) || not_looked_at(&error))
             && session.response_written().is_none()
             && !session.as_downstream().retry_buffer_truncated()
             && trip.may_go_on(reused);

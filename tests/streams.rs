@@ -200,7 +200,22 @@ fn a_refused_stream_is_safely_tried_again() {
         .having("protocol: h2c")
         .start();
     let told = proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi");
+    // Each refuses the first request that it gets, and there is no third.
     assert_eq!(told.text("attempts.0.cause"), "h2_stream_reset", "{:#}", told.record);
+    assert_eq!(told.text("attempts.1.cause"), "h2_stream_reset", "{:#}", told.record);
+    let told = proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(told.status(), 200, "{:#}", told.record);
+}
+
+/// Any other code says nothing of that.
+#[test]
+fn a_stream_that_was_reset_otherwise_is_not_tried_again() {
+    let reset = |_: &Request, _| Act::Reset(Reason::INTERNAL_ERROR);
+    let (first, second) = (Origin::plain(reset), Origin::plain(reset));
+    let proxy =
+        Settings::endpoints(&[&first.endpoint, &second.endpoint]).having("protocol: h2c").start();
+    let told = proxy.send("POST / HTTP/1.1\r\nHost: app.test\r\nContent-Length: 2\r\n\r\nhi");
+    assert_eq!(told.value("attempts").as_array().map(Vec::len), Some(1), "{:#}", told.record);
 }
 
 /// What this proxy finds wrong in the middle of a body is its own word, whatever carries the rest.

@@ -96,6 +96,15 @@ pub fn connection_lost(error: &Error) -> bool {
     lost && *error.esource() == ErrorSource::Upstream
 }
 
+/// Whether an error says that the origin did not look at the request at all (`REFUSED_STREAM`, RFC
+/// 9113 section 8.7): what it may be sent again for, whatever its method.
+#[must_use]
+pub fn not_looked_at(error: &Error) -> bool {
+    const REFUSED_STREAM: u32 = 7;
+    *error.esource() == ErrorSource::Upstream
+        && http2::fault(error) == Some(Fault::StreamReset(REFUSED_STREAM))
+}
+
 /// Whether an error says that nobody was reached at the address: what another address may make up
 /// for.
 #[must_use]

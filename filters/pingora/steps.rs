@@ -327,6 +327,7 @@ pub(crate) fn downloaded(session: &Session, case: &mut Case, body: Option<&Bytes
 /// A retry that could do harm is not made, whatever the service decided.
 pub(crate) fn veto_harm(case: &Case, error: &mut Error) {
     let harmless = case.exchange.idempotent
+        || observe::not_looked_at(error)
         || case.exchange.last_attempt().is_none_or(|attempt| attempt.sent == Sent::None);
     // What ended the request as a whole ends every other attempt as well.
     let over = case.exchange.failure().is_some();
