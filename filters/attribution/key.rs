@@ -46,7 +46,7 @@ tokens! {
         During = "during",
         /// The host that was asked for.
         Host = "host",
-        /// The path that was asked for, without its query.
+        /// The path that was asked for, without its query and the values of its parameters.
         Path = "path",
         /// The upstream, by its name in the configuration.
         Upstream = "upstream",
