@@ -182,6 +182,11 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
     let phase = moment.phase();
     let failure = |fault| Failure::new(Side::Origin, phase, fault);
     if let Some(found) = secured(error) {
+        if !moment.connecting && matches!(found.fault, Fault::TlsNotTls | Fault::TlsHandshake) {
+            // It did speak TLS, and well enough to agree on it.
+            let rule = found.evidence.text(Key::Rule).unwrap_or("a broken message");
+            return failure(Fault::Malformed).with(Key::Rule, format!("within TLS, {rule}"));
+        }
         // Only what the other end says of a handshake that is over belongs to a later phase.
         return Failure { phase: phase.max(found.phase), ..found };
     }

@@ -55,6 +55,10 @@ fn of_http2(wire: &Wire, failure: &mut Failure) {
             failure.evidence.set_if_absent(Key::Offered, "h2c");
             failure.evidence.set_if_absent(Key::Selected, "http/1.1");
         }
+        // What began well is in HTTP/2, header fields and all.
+        Fault::Malformed if speaks_http2(opening) => {
+            failure.evidence.set(Key::Rule, "a frame or a field that HTTP/2 does not allow");
+        }
         Fault::Malformed if !opening.is_empty() => {
             let noted = Failure::new(failure.side, failure.phase, failure.fault);
             let noted = sniff::note(noted, &opening.escape_ascii().to_string());
@@ -66,6 +70,12 @@ fn of_http2(wire: &Wire, failure: &mut Failure) {
         }
         _ => {}
     }
+}
+
+/// Whether these first bytes begin with a `SETTINGS` frame, as all of HTTP/2 does (RFC 9113 section
+/// 3.4).
+fn speaks_http2(opening: &[u8]) -> bool {
+    matches!(opening, [_, _, _, 4, _, 0, 0, 0, 0, ..])
 }
 
 /// What was said when the connection was secured. Under TLS 1.3 an origin that wants a certificate
