@@ -14,7 +14,7 @@ pub(crate) const GOAWAY: u8 = 7;
 /// The flag of SETTINGS and PING that says: I have seen yours.
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(crate) const END_HEADERS: u8 = 4;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +135,12 @@ impl Framed {
     /// Sends a frame.
     pub(crate) fn send(&mut self, frame: &Frame) {
         self.connection.pour(&frame.bytes());
+    }
+
+    /// Sends these frames in one piece.
+    pub(crate) fn send_all(&mut self, frames: &[Frame]) {
+        let bytes: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
+        self.connection.pour(&bytes);
     }
 
     /// The connection, to be held or ended.

@@ -5,8 +5,10 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{Acceptor, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
     ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
 };
@@ -106,9 +108,10 @@ impl Tls {
                 builder.with_client_cert_verifier(verifier.build().expect("there is a root"))
             }
         };
-        let mut config = builder
-            .with_single_cert(self.identity.chain(), self.identity.key())
-            .expect("the key belongs to the certificate");
+        let key = any_supported_type(&self.identity.key()).expect("a key of a common kind");
+        // Not every certificate here is one that the library would take.
+        let own = SingleCertAndKey::from(CertifiedKey::new(self.identity.chain(), key));
+        let mut config = builder.with_cert_resolver(Arc::new(own));
         config.alpn_protocols.clone_from(&self.protocols);
         Arc::new(config)
     }

@@ -110,6 +110,14 @@ impl Conversation {
         self.stream.write(bytes);
     }
 
+    /// Sends these bytes beneath TLS, where that is spoken: to whoever speaks it, they are nonsense.
+    pub(crate) fn pour_beneath(&mut self, bytes: &[u8]) {
+        match &*self.stream {
+            Stream::Tls(session) => drop(session.socket().write_all(bytes)),
+            stream => stream.write(bytes),
+        }
+    }
+
     /// Sends these bytes, as far as the proxy takes them.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         if let Some(entry) = self.entry {
