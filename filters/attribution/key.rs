@@ -200,7 +200,8 @@ tokens! {
         EndpointsTotal = "endpoints_total",
         /// The time after which the endpoint gave requests up, this time and right before.
         UsualWaitMs = "usual_wait_ms",
-        /// What somebody found who looked at the endpoint after an earlier failure.
+        /// What somebody found who looked at the endpoint after an earlier failure: `answers`, or the id
+        /// of the cause by which the look failed.
         Check = "check",
         /// How long ago that was.
         CheckAgeMs = "check_age_ms",

@@ -14,24 +14,31 @@ impl Case {
             return;
         }
         self.settle_sent();
-        let Some(wire) = self.wire.as_deref() else { return };
-        match wire.info() {
-            Some(info) => {
-                info.note(failure);
-                failure.evidence.set_if_absent(Key::PacketsLost, info.packets_lost(!self.reused()));
-            }
-            None if wire.local => failure.evidence.set_if_absent(Key::Acknowledged, true),
-            None => {}
+        if let Some(wire) = self.wire.as_deref() {
+            note(wire, !self.reused(), failure);
         }
-        if wire.late > 0 {
-            failure.evidence.set_if_absent(Key::SynRetransmits, u64::from(wire.late));
+    }
+}
+
+/// Adds what a connection tells of a failure on the origin's side; `fresh` says that it carried no
+/// request before.
+pub(crate) fn note(wire: &Wire, fresh: bool, failure: &mut Failure) {
+    match wire.info() {
+        Some(info) => {
+            info.note(failure);
+            failure.evidence.set_if_absent(Key::PacketsLost, info.packets_lost(fresh));
         }
-        if wire.http2.load(Ordering::Relaxed) {
-            of_http2(wire, failure);
-        }
-        if failure.phase > Phase::Tls {
-            of_tls(wire, failure);
-        }
+        None if wire.local => failure.evidence.set_if_absent(Key::Acknowledged, true),
+        None => {}
+    }
+    if wire.late > 0 {
+        failure.evidence.set_if_absent(Key::SynRetransmits, u64::from(wire.late));
+    }
+    if wire.http2.load(Ordering::Relaxed) {
+        of_http2(wire, failure);
+    }
+    if failure.phase > Phase::Tls {
+        of_tls(wire, failure);
     }
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::attribution::cause;
 
 #[test]
 fn accepted_connections_are_counted_from_an_instant() {
@@ -148,8 +149,9 @@ fn looks_are_rare_and_soon_forgotten() {
     let after = |seconds| start + Duration::from_secs(seconds);
     assert!(neighbour.begin_check(start) && !neighbour.begin_check(after(29)));
     assert_eq!(neighbour.check(after(29)), None, "nothing was found yet");
-    neighbour.checked(after(3), Finding::Refuses);
-    assert_eq!(neighbour.check(after(29)), Some((Duration::from_secs(26), Finding::Refuses)));
+    let refused = Finding::Failed(&cause::path::CONNECT_REFUSED);
+    neighbour.checked(after(3), refused);
+    assert_eq!(neighbour.check(after(29)), Some((Duration::from_secs(26), refused)));
     assert!(neighbour.begin_check(after(30)));
     assert_eq!(neighbour.check(after(4) + LATELY), None);
 }
