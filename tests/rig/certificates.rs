@@ -37,6 +37,8 @@ pub(crate) struct Says {
     purpose: ExtendedKeyUsagePurpose,
     /// Its subject, where that is not the first of its names.
     subject: Option<String>,
+    /// Whether it may sign others.
+    signs: bool,
     /// What stands where nobody looks, and whether everybody must.
     aside: Option<(String, bool)>,
 }
@@ -53,6 +55,7 @@ impl Says {
             years: YEARS,
             purpose: ExtendedKeyUsagePurpose::ServerAuth,
             subject: None,
+            signs: false,
             aside: None,
         }
     }
@@ -70,6 +73,11 @@ impl Says {
     /// That it is for clients, and thus for no server.
     pub(crate) fn of_a_client(self) -> Self {
         Self { purpose: ExtendedKeyUsagePurpose::ClientAuth, ..self }
+    }
+
+    /// That it may sign others, as most that vouch for themselves say.
+    pub(crate) fn of_an_authority(self) -> Self {
+        Self { signs: true, ..self }
     }
 
     /// This as its subject, whatever that is.
@@ -109,6 +117,10 @@ impl Says {
         params.not_after = date_time_ymd(self.years.1, 1, 1);
         params.extended_key_usages = vec![self.purpose.clone()];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if self.signs {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages.push(KeyUsagePurpose::KeyCertSign);
+        }
         params
     }
 }

@@ -237,5 +237,10 @@ fn no_secret_in_a_frame_gets_anywhere() {
         let told = framed(&proxy, &[frame(1, 5, 1, &fields)]);
         met(what, &told, cause);
     }
+    let goodbye = [&[0; 8][..], hidden.as_bytes()].concat();
+    let unknown = frame(0xfe, 0, 0, hidden.as_bytes());
+    let open = frame(1, 4, 1, &with(field("x-good", &hidden)));
+    let told = framed(&proxy, &[open, unknown, frame(7, 0, 0, &goodbye)]);
+    met("a goodbye", &told, "client_aborted|client_slow");
     nowhere(&proxy);
 }

@@ -76,6 +76,12 @@ impl Conversation {
         length > 0
     }
 
+    /// Whether what comes next begins with these bytes.
+    pub(crate) fn begins(&mut self, bytes: &[u8]) -> bool {
+        while self.buffer.len() < bytes.len() && self.fill() {}
+        self.buffer.starts_with(bytes)
+    }
+
     /// What has been read and belongs to no request yet.
     pub(crate) fn unread(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.buffer)
