@@ -13,7 +13,7 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, NO_ROUTE, PROXY_BUG};
 use whodunit_filters::attribution::{
-    Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId,
+    Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId, redact,
 };
 use whodunit_pingora::connect::Latch;
 use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_looked_at, not_reached};
@@ -65,7 +65,7 @@ impl Gateway {
         let path = request.uri.path();
         self.plan.load().routes.find(host, path).cloned().ok_or_else(|| {
             let failure = Failure::denied(&NO_ROUTE);
-            deny(failure.with(Key::Host, quoted(host)).with(Key::Path, quoted(path)))
+            deny(failure.with(Key::Host, quoted(host)).with(Key::Path, quoted(&redact::bare(path))))
         })
     }
 }

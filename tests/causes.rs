@@ -152,17 +152,21 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("proxy_stopping", "the process has ended by then: among the tests of operation"),
     ("tunnel_broken", "beside the other tunnels"),
     ("request_write_failed", "its answer and its record differ: beside the cases"),
+    ("denied_by_policy", NAMED),
+    ("rate_limited", NAMED),
+    ("address_prohibited", NAMED),
+    ("no_healthy_upstream", NAMED),
 ];
+
+/// This proxy has no rules of access, no rates, no addresses that it may not use and no health checks
+/// yet; a service of somebody's own may.
+const NAMED: &str = "only a service knows of it yet, and names it: the tests of whodunit-pingora";
 
 /// The causes that nothing produces on a real socket yet, each with the reason. One that the
 /// proxy learns to tell of a fault of the lab fails the lab's test until it is taken off.
 pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
     ("client_plain_http_on_tls_port", "listeners do not speak TLS yet"),
     ("client_tls_failed", "listeners do not speak TLS yet"),
-    ("denied_by_policy", "there are no rules of access yet"),
-    ("rate_limited", "there are no rates yet"),
-    ("address_prohibited", "no addresses are denied yet"),
-    ("no_healthy_upstream", "there are no health checks yet"),
     ("response_bad_content_coding", "nothing is decoded yet"),
 ];
 

@@ -1,6 +1,10 @@
 //! TLS to the origin, with certificates of every kind: what is wrong with them is told, and what is
 //! not wrong passes.
 
+mod protocols;
+mod traffic;
+mod trust;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -43,12 +47,21 @@ fn app() -> Says {
     Says::names(&["app.test"])
 }
 
+fn serve(mut connection: Conversation) {
+    while connection.request().is_some() {
+        connection.send(OK);
+    }
+}
+
 fn serving(tls: &Tls) -> Origin {
-    Origin::tls(tls, |mut connection| {
-        while connection.request().is_some() {
-            connection.send(OK);
-        }
-    })
+    Origin::tls(tls, serve)
+}
+
+/// A proxy's settings before this origin that trust this authority, with these other keys of `tls`.
+fn trusting(origin: &Origin, root: &Authority, keys: &str) -> Settings {
+    let ca = root.file();
+    Settings::endpoints(&[&origin.endpoint])
+        .having(&format!("tls: {{ ca: \"{}\"{keys} }}", ca.display()))
 }
 
 /// A GET to an origin that speaks TLS so, by a proxy that trusts this authority and has these other

@@ -46,7 +46,7 @@ tokens! {
         During = "during",
         /// The host that was asked for.
         Host = "host",
-        /// The path that was asked for, without its query.
+        /// The path that was asked for, without its query and the values of its parameters.
         Path = "path",
         /// The upstream, by its name in the configuration.
         Upstream = "upstream",
@@ -200,7 +200,8 @@ tokens! {
         EndpointsTotal = "endpoints_total",
         /// The time after which the endpoint gave requests up, this time and right before.
         UsualWaitMs = "usual_wait_ms",
-        /// What somebody found who looked at the endpoint after an earlier failure.
+        /// What somebody found who looked at the endpoint after an earlier failure: `answers`, or the id
+        /// of the cause by which the look failed.
         Check = "check",
         /// How long ago that was.
         CheckAgeMs = "check_age_ms",

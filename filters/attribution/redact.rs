@@ -64,13 +64,39 @@ impl Redact {
     }
 }
 
-/// `http://user:secret@host/path` as `http://host` and `/path`.
-fn split_authority(target: &str) -> (Cow<'_, str>, &str) {
-    let Some((scheme, rest)) = target.split_once("://") else { return ("".into(), target) };
-    if scheme.contains(['/', '?', '#']) {
-        return ("".into(), target);
+/// A path for verdicts: without its query, and without the values of its parameters (`/a;x=***/b`,
+/// RFC 3986 section 3.3), whatever they are called.
+#[must_use]
+pub fn bare(path: &str) -> Cow<'_, str> {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    if !path.contains(';') {
+        return Cow::Borrowed(path);
     }
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let mut out = String::with_capacity(path.len());
+    for piece in path.split_inclusive([';', '/']) {
+        let parameter = out.ends_with(';');
+        match piece.split_once('=').filter(|_| parameter) {
+            Some((name, value)) => {
+                out.push_str(name);
+                out.push_str("=***");
+                out.extend(value.chars().next_back().filter(|end| [';', '/'].contains(end)));
+            }
+            None => out.push_str(piece),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// `http://user:secret@host/path` as `http://host` and `/path`; `user:secret@host:443`, as CONNECT
+/// has it, as nothing and `host:443`.
+fn split_authority(target: &str) -> (Cow<'_, str>, &str) {
+    let end = |text: &str| text.find(['/', '?', '#']).unwrap_or(text.len());
+    let scheme = target.split_once("://").filter(|(scheme, _)| end(scheme) == scheme.len());
+    let Some((scheme, rest)) = scheme else {
+        let host = target[..end(target)].rfind('@').map_or(0, |at| at + 1);
+        return ("".into(), &target[host..]);
+    };
+    let end = end(rest);
     let (authority, path) = rest.split_at(end);
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     (format!("{scheme}://{host}").into(), path)
@@ -118,11 +144,25 @@ mod tests {
             ("http://me:s3cret@host/a?key=s3cret", "http://host/a?key=***"),
             ("http://me:s3cret@host", "http://host"),
             ("/a?u=x://m@h/", "/a?u=x://m@h/"),
+            ("me:s3cret@host:443", "host:443"),
+            ("me:s3cret@host;key=s3cret", "host;key=***"),
         ] {
             assert_eq!(redact.path(path), shown);
         }
         assert_eq!(redact.host("me:s3cret@app.example.net:80"), "app.example.net:80");
         assert_eq!(redact.host("app.example.net"), "app.example.net");
         assert_eq!(Redact(vec![]).path("/a?token=open"), "/a?token=open");
+    }
+
+    #[test]
+    fn a_bare_path_has_no_values() {
+        for (path, shown) in [
+            ("/a/b", "/a/b"),
+            ("/a=1?token=s3cret", "/a=1"),
+            ("/a;v=1;w=2=3/b;x/c;y=?z", "/a;v=***;w=***/b;x/c;y=***"),
+            (";;=/;a=b", ";;=***/;a=***"),
+        ] {
+            assert_eq!(bare(path), shown);
+        }
     }
 }

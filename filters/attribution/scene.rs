@@ -5,6 +5,7 @@ use super::cause::{CATALOGUE, Cause, path, proxy, send};
 use super::evidence::{Evidence, Failure, Fault, Phase, Sent, Side, Value};
 use super::exchange::{Attempt, Exchange};
 use super::key::Key;
+use super::redact;
 
 /// What a row's `when` looks at.
 #[derive(Clone, Copy, Debug)]
@@ -146,10 +147,7 @@ impl Scene<'_> {
         match key {
             Key::Upstream => self.exchange.upstream.as_deref().map(|name| name.to_owned().into()),
             Key::Host => request.map(|r| r.host.clone().into()),
-            Key::Path => request.map(|r| {
-                let path = r.path.split_once('?').map_or(r.path.as_str(), |(path, _)| path);
-                path.to_owned().into()
-            }),
+            Key::Path => request.map(|r| redact::bare(&r.path).into_owned().into()),
             Key::Method => request.map(|r| r.method.clone().into()),
             Key::Rule => match self.fault()? {
                 Fault::TlsAlert(number) => {

@@ -187,11 +187,12 @@ fn foreign(buf: &[u8], failure: Failure, protocol: &'static str) -> Failure {
     first_bytes(buf, failure).with(Key::LooksLike, protocol)
 }
 
-/// Notes how the request begins, up to what could be a target's query: that has no business in a
-/// record.
+/// Notes how the request begins, up to what could be a target's query, a parameter in its path, or
+/// its authority with a password: those have no business in a record.
 fn first_bytes(buf: &[u8], failure: Failure) -> Failure {
     let start = &buf[..buf.len().min(KEPT)];
-    let end = start.iter().position(|b| b"?\r\n".contains(b)).unwrap_or(start.len());
+    let end = start.iter().position(|b| b"?;\r\n".contains(b)).unwrap_or(start.len());
+    let end = start[..end].windows(3).position(|three| three == b"://").unwrap_or(end);
     let mut escaped = start[..end].escape_ascii().to_string();
     escaped.truncate(KEPT);
     failure.with(Key::FirstBytes, escaped)

@@ -14,7 +14,9 @@ mod heard;
 mod kernel;
 mod latch;
 mod line;
+mod look;
 mod pool;
+mod reach;
 mod rest;
 mod secured;
 mod stream;
@@ -25,7 +27,6 @@ mod verify;
 mod wire;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -33,21 +34,19 @@ use http::uri::Scheme;
 use pingora::Result;
 use pingora::connectors::http::custom::{self, Connection};
 use pingora::connectors::http::v2::{H2HandshakeSettings, handshake as handshake_http2};
-use pingora::protocols::Stream as Transport;
 use pingora::upstreams::peer::Peer;
 use whodunit_filters::attribution::cause::proxy::PROXY_BUG;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 
-use self::frames::Frames;
 use self::pool::Pool;
-use self::tap::{Tap, Watch};
-use self::tls::HTTP2;
+use self::reach::{Broken, Ready};
 use crate::note::{deny, fail_on};
 
 pub(crate) use self::handshake::refused as tls_refused;
 pub(crate) use self::kernel::TcpInfo;
 pub use self::latch::Latch;
 pub use self::line::{Line, Patience, Protocol};
+pub use self::look::{Look, look};
 pub(crate) use self::rest::TELLING;
 pub use self::stream::Stream;
 pub(crate) use self::stream::withdrawal;
@@ -70,37 +69,20 @@ impl Connector {
             let failure = Failure::denied(&PROXY_BUG).with(Key::At, "a peer without a line");
             return Err(deny(failure));
         };
-        let (socket, wire) =
-            tcp::connect(peer.address(), patience.connect, &self.wires).await.map_err(deny)?;
-        let (transport, scheme, http2): (Transport, _, _) = match &line.tls {
-            None => (Box::new(socket), Scheme::HTTP, line.protocol == Protocol::H2c),
-            Some(tls) => {
-                let config = match line.protocol {
-                    Protocol::Auto => &tls.either,
-                    Protocol::Http1 => &tls.http1,
-                    Protocol::H2 | Protocol::H2c => &tls.http2,
-                };
-                let name = peer.sni();
-                let secured = handshake::shake(config, name, socket, &wire, patience.tls);
-                let secured = secured.await.map_err(|failure| fail_on(wire.clone(), failure))?;
-                let chosen = secured.protocol();
-                if line.protocol == Protocol::H2 && chosen != Some(HTTP2) {
-                    return Err(fail_on(wire, mismatch(chosen)));
-                }
-                (Box::new(secured), Scheme::HTTPS, chosen == Some(HTTP2))
-            }
-        };
+        let name = peer.sni();
+        let Ready { transport, scheme, http2, .. } =
+            reach::reach(&line, peer.address(), name, patience, &self.wires).await.map_err(
+                |Broken { failure, wire }| match wire {
+                    Some(wire) => fail_on(wire, failure),
+                    None => deny(failure),
+                },
+            )?;
         if !http2 {
-            return Ok(Connection::Stream(match &line.latch {
-                Some(latch) => Tap::boxed(transport, Watch::Upgrade(latch.clone())),
-                None => transport,
-            }));
+            return Ok(Connection::Stream(transport));
         }
-        wire.http2.store(true, Ordering::Relaxed);
-        let tapped = Tap::boxed(transport, Watch::Http2(Frames::new(wire)));
         let mut settings = H2HandshakeSettings::new();
         settings.max_streams = peer.get_peer_options().map_or(1, |options| options.max_h2_streams);
-        let connection = handshake_http2(tapped, settings).await?;
+        let connection = handshake_http2(transport, settings).await?;
         let stream = connection.spawn_stream().await?;
         self.pool.keep(peer.reuse_hash(), connection);
         match stream {
@@ -108,13 +90,6 @@ impl Connector {
             None => Err(deny(Failure::new(Side::Origin, Phase::Wait, Fault::GoAway(0)))),
         }
     }
-}
-
-/// The origin chose another protocol than the configuration demands.
-fn mismatch(chosen: Option<&'static str>) -> Failure {
-    Failure::new(Side::Origin, Phase::Tls, Fault::Alpn)
-        .with(Key::Offered, HTTP2)
-        .with(Key::Selected, chosen.unwrap_or("nothing"))
 }
 
 #[async_trait]

@@ -14,6 +14,7 @@ use pingora::{Error, ErrorSource, ErrorType};
 use whodunit_filters::attribution::{Exchange, Failure, Fault, Key, Phase, Side};
 
 use self::header::received;
+pub(crate) use self::http2::of as http2_fault;
 pub(crate) use self::system::refused;
 use self::system::{errno, io_error};
 use crate::connect::tls_refused;
@@ -190,9 +191,10 @@ fn left(error: &Error, failure: impl Fn(Fault) -> Failure) -> Failure {
 fn origin_side(error: &Error, moment: Moment) -> Failure {
     let phase = moment.phase();
     let failure = |fault| Failure::new(Side::Origin, phase, fault);
-    if let Some(found) = secured(error) {
-        // Only what the other end says of a handshake that is over belongs to a later phase.
-        return Failure { phase: phase.max(found.phase), ..found };
+    if let Some(io) = io_error(error).or_else(|| http2::io(error))
+        && let Some(found) = secured(io, phase)
+    {
+        return found;
     }
     if let Some(fault) = http2::fault(error) {
         return errno(failure(fault), error);
@@ -261,15 +263,23 @@ fn origin_side(error: &Error, moment: Moment) -> Failure {
     }
 }
 
-/// What TLS says of a connection that stood. The library's own error is there on HTTP/1.1 over our
-/// connector; its words are, over HTTP/2 and over Pingora's.
-fn secured(error: &Error) -> Option<Failure> {
-    let io = io_error(error).or_else(|| http2::io(error))?;
-    if let Some(typed) = io.get_ref().and_then(|inner| inner.downcast_ref()) {
-        return Some(tls_refused(typed));
+/// What TLS says of a connection in this phase. The library's own error is there on HTTP/1.1 over
+/// our connector; its words are, over HTTP/2 and over Pingora's.
+pub(crate) fn secured(error: &io::Error, phase: Phase) -> Option<Failure> {
+    let found = if let Some(typed) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+        tls_refused(typed)
+    } else {
+        let words = error.to_string();
+        tls::failure(&words[words.find(tls::ALERT)?..])
+    };
+    if phase > Phase::Tls && matches!(found.fault, Fault::TlsNotTls | Fault::TlsHandshake) {
+        // It did speak TLS, and well enough to agree on it.
+        let rule = found.evidence.text(Key::Rule).unwrap_or("a broken message");
+        let failure = Failure::new(Side::Origin, phase, Fault::Malformed);
+        return Some(failure.with(Key::Rule, format!("within TLS, {rule}")));
     }
-    let words = io.to_string();
-    Some(tls::failure(&words[words.find(tls::ALERT)?..]))
+    // Only what the other end says of a handshake that is over belongs to a later phase.
+    Some(Failure { phase: phase.max(found.phase), ..found })
 }
 
 /// A connection that could not be made, by the operating system's word.

@@ -15,9 +15,7 @@ impl Case {
             return;
         }
         let Some(wire) = self.wire.clone() else { return };
-        let wire = &*wire;
-        let info = wire.info();
-        if let Some(info) = info
+        if let Some(info) = wire.info()
             && info.unsent > 0
             && !wire.http2.load(Ordering::Relaxed)
             && matches!(failure.phase, Phase::Send | Phase::Wait)
@@ -25,23 +23,7 @@ impl Case {
         {
             self.still_sending(info, failure);
         }
-        match info {
-            Some(info) => {
-                info.note(failure);
-                failure.evidence.set_if_absent(Key::PacketsLost, info.packets_lost(!self.reused()));
-            }
-            None if wire.local => failure.evidence.set_if_absent(Key::Acknowledged, true),
-            None => {}
-        }
-        if wire.late > 0 {
-            failure.evidence.set_if_absent(Key::SynRetransmits, u64::from(wire.late));
-        }
-        if wire.http2.load(Ordering::Relaxed) {
-            of_http2(wire, failure);
-        }
-        if failure.phase > Phase::Tls {
-            of_tls(wire, failure);
-        }
+        note(&wire, !self.reused(), failure);
     }
 
     /// The whole request may have been written, but a part of it never left this machine.
@@ -70,6 +52,28 @@ impl Case {
     }
 }
 
+/// Adds what a connection tells of a failure on the origin's side; `fresh` says that it carried no
+/// request before.
+pub(crate) fn note(wire: &Wire, fresh: bool, failure: &mut Failure) {
+    match wire.info() {
+        Some(info) => {
+            info.note(failure);
+            failure.evidence.set_if_absent(Key::PacketsLost, info.packets_lost(fresh));
+        }
+        None if wire.local => failure.evidence.set_if_absent(Key::Acknowledged, true),
+        None => {}
+    }
+    if wire.late > 0 {
+        failure.evidence.set_if_absent(Key::SynRetransmits, u64::from(wire.late));
+    }
+    if wire.http2.load(Ordering::Relaxed) {
+        of_http2(wire, failure);
+    }
+    if failure.phase > Phase::Tls {
+        of_tls(wire, failure);
+    }
+}
+
 fn of_http2(wire: &Wire, failure: &mut Failure) {
     if let Some(goodbye) = wire.goodbye()
         && matches!(failure.fault, Fault::GoAway(_) | Fault::Closed | Fault::Reset)
@@ -90,7 +94,7 @@ fn of_http2(wire: &Wire, failure: &mut Failure) {
             failure.evidence.set_if_absent(Key::Offered, "h2c");
             failure.evidence.set_if_absent(Key::Selected, "http/1.1");
         }
-        Fault::Malformed if !opening.is_empty() && !is_http2(opening) => {
+        Fault::Malformed if !opening.is_empty() && !speaks_http2(opening) => {
             failure.evidence.set(Key::Rule, "not HTTP/2");
             let noted = Failure::new(failure.side, failure.phase, failure.fault);
             let noted = sniff::note(noted, &opening.escape_ascii().to_string());
@@ -109,7 +113,7 @@ fn of_http2(wire: &Wire, failure: &mut Failure) {
 
 /// Whether an origin began as every end of HTTP/2 does: with a frame of settings (RFC 9113 section
 /// 3.4), so far as that came.
-fn is_http2(opening: &[u8]) -> bool {
+fn speaks_http2(opening: &[u8]) -> bool {
     const SETTINGS: u8 = 4;
     opening.get(3).is_none_or(|kind| *kind == SETTINGS) && opening.first() == Some(&0)
 }

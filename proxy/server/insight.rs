@@ -162,7 +162,7 @@ fn address(known: &Known) -> Value {
         "last_failures": failures,
         "idle_timeout_ms": neighbour.idle_timeout().map(|d| d.as_millis()),
         "usual_wait_ms": neighbour.usual_wait(now).map(|d| d.as_millis()),
-        "check": check.map(|(_, finding)| finding),
+        "check": check.map(|(_, finding)| finding.as_str()),
         "check_ms_ago": check.and_then(|(age, _)| u64::try_from(age.as_millis()).ok()),
         "warning": warning,
     })

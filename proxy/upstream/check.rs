@@ -1,22 +1,20 @@
 //! A look at an endpoint after a request there failed: does its name still lead there, does it
-//! accept a connection, does it answer? What is found stands beside later verdicts. Nobody waits
-//! for it, and there are few at a time.
+//! accept a connection, secure it and answer? What is found stands beside later verdicts. Nobody
+//! waits for it, and there are few at a time.
 
-use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use whodunit_conf::schema::address::Target;
 use whodunit_filters::attribution::cause::Status;
+use whodunit_filters::attribution::cause::path::DNS_STALE_ADDRESS;
 use whodunit_filters::attribution::ledger::Finding;
-use whodunit_filters::attribution::{Cause, Ledger, NextHop, Party, Phase};
+use whodunit_filters::attribution::{Cause, Failure, Fault, Ledger, NextHop, Party, Phase};
 use whodunit_filters::timeouts::TimeoutsInForce;
-use whodunit_pingora::connect::Protocol;
+use whodunit_pingora::connect::{self, Patience};
 
+use super::dial::server_name;
 use super::pool::Pool;
 
 /// How many looks are under way at a time, at all endpoints together.
@@ -36,9 +34,12 @@ struct Look {
     /// The endpoint's place in the upstream.
     endpoint: usize,
     next_hop: NextHop,
-    connect: Duration,
+    patience: Patience,
     read: Duration,
 }
+
+/// Who asks.
+const AGENT: &str = "whodunit-check";
 
 impl Checks {
     /// Looks whose findings are noted in this ledger.
@@ -65,22 +66,25 @@ impl Checks {
             pool: pool.clone(),
             endpoint,
             next_hop: next_hop.clone(),
-            connect: timeouts.connect.value.0.min(STEP),
+            patience: Patience {
+                connect: timeouts.connect.value.0.min(STEP),
+                tls: timeouts.tls.value.0.min(STEP),
+            },
             read: timeouts.read.value.0.min(STEP),
         };
         tokio::spawn(async move {
-            let finding = look.take().await;
+            let looked = look.take().await;
             let now = Instant::now();
-            match finding {
-                Finding::Answers
-                | Finding::Accepts
-                | Finding::Silent
-                | Finding::Closes
-                | Finding::NotHttp => neighbour.accepted(now),
-                Finding::TimedOut => neighbour.unanswered(now),
-                Finding::Refuses | Finding::Unreachable | Finding::Nameless | Finding::Moved => {}
+            match &looked {
+                Ok(()) => neighbour.accepted(now),
+                Err(failure) if failure.phase > Phase::Connect => neighbour.accepted(now),
+                Err(Failure { phase: Phase::Connect, fault: Fault::TimedOut, .. }) => {
+                    neighbour.unanswered(now);
+                }
+                Err(_) => {}
             }
-            neighbour.checked(now, finding);
+            let failed = |failure| Finding::failed(look.next_hop, failure);
+            neighbour.checked(now, looked.map_or_else(failed, |()| Finding::Answers));
             drop(room);
         });
     }
@@ -95,71 +99,43 @@ pub fn worth_a_look(cause: Cause) -> bool {
 }
 
 impl Look {
-    async fn take(&self) -> Finding {
-        if let Some(astray) = self.resolve().await {
-            return astray;
-        }
-        let connected = timeout(self.connect, async {
-            match &self.next_hop {
-                NextHop::Inet(address) => TcpStream::connect(address).await.map(Way::Tcp),
-                NextHop::Unix(path) => UnixStream::connect(&**path).await.map(Way::Unix),
+    /// Takes the steps of a request, one after the other.
+    async fn take(&self) -> Result<(), Failure> {
+        let upstream = &self.pool.upstream;
+        let target = &upstream.endpoints[self.endpoint].0;
+        let (authority, name) = match target {
+            Target::Ip(address) => (address.to_string(), None),
+            Target::Name(name, port) => {
+                self.resolve(name).await?;
+                (format!("{}:{port}", name.trim_end_matches('.')), Some(&**name))
             }
-        });
-        let line = &self.pool.upstream.line;
-        match connected.await {
-            Err(_) => Finding::TimedOut,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => Finding::Refuses,
-            Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Finding::TimedOut,
-            Ok(Err(_)) => Finding::Unreachable,
-            // What it says is for those to hear who secure the connection, or speak HTTP/2.
-            Ok(Ok(_)) if line.tls.is_some() || line.protocol == Protocol::H2c => Finding::Accepts,
-            Ok(Ok(Way::Tcp(stream))) => self.ask(stream).await,
-            Ok(Ok(Way::Unix(stream))) => self.ask(stream).await,
-        }
-    }
-
-    /// Whether the endpoint's name leads elsewhere.
-    async fn resolve(&self) -> Option<Finding> {
-        let (Target::Name(name, _), NextHop::Inet(address)) =
-            (&self.pool.upstream.endpoints.get(self.endpoint)?.0, &self.next_hop)
-        else {
-            return None;
+            Target::Unix(_) => ("localhost".to_owned(), None),
         };
-        match self.pool.resolve(name).await {
-            Err(_) => Some(Finding::Nameless),
-            Ok(answer) if answer.addresses.contains(&address.ip()) => None,
-            Ok(_) => Some(Finding::Moved),
-        }
-    }
-
-    /// HEAD changes nothing (RFC 9110 section 9.2.1), and any answer will do.
-    async fn ask(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) -> Finding {
-        const HTTP: &[u8] = b"HTTP/1.";
-        let host = match &self.pool.upstream.endpoints[self.endpoint].0 {
-            Target::Ip(address) => address.to_string(),
-            Target::Name(name, port) => format!("{}:{port}", name.trim_end_matches('.')),
-            Target::Unix(_) => "localhost".to_owned(),
+        let sni = match &upstream.line.tls {
+            Some(_) => server_name(upstream, name, &self.next_hop)?,
+            None => String::new(),
         };
-        let request = format!(
-            "HEAD / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: whodunit-check\r\nConnection: close\r\n\r\n"
-        );
-        let mut came = Vec::with_capacity(HTTP.len());
-        let heard = timeout(self.read, async {
-            stream.write_all(request.as_bytes()).await?;
-            (&mut stream).take(HTTP.len() as u64).read_to_end(&mut came).await
-        });
-        match heard.await {
-            _ if came == HTTP => Finding::Answers,
-            _ if !came.is_empty() => Finding::NotHttp,
-            Err(_) => Finding::Silent,
-            Ok(_) => Finding::Closes,
-        }
+        connect::look(connect::Look {
+            line: &upstream.line,
+            next_hop: &self.next_hop,
+            name: &sni,
+            authority: &authority,
+            agent: AGENT,
+            patience: self.patience,
+            read: self.read,
+        })
+        .await
     }
-}
 
-enum Way {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+    /// Whether the endpoint's name still leads to this address.
+    async fn resolve(&self, name: &str) -> Result<(), Failure> {
+        let NextHop::Inet(address) = &self.next_hop else { return Ok(()) };
+        let answer = self.pool.resolve(name).await?;
+        if answer.addresses.contains(&address.ip()) {
+            return Ok(());
+        }
+        Err(Failure::denied(&DNS_STALE_ADDRESS))
+    }
 }
 
 #[cfg(test)]

@@ -48,7 +48,11 @@ pub fn dial(
     source: Source,
 ) -> Result<Dialled, Failure> {
     let secured = upstream.line.tls.is_some();
-    let sni = if secured { server_name(upstream, picked)? } else { String::new() };
+    let sni = if secured {
+        server_name(upstream, picked.name.as_deref(), &picked.next_hop)?
+    } else {
+        String::new()
+    };
     let mut peer = match &picked.next_hop {
         NextHop::Inet(address) =>
         {
@@ -82,8 +86,16 @@ pub fn dial(
     Ok(Dialled { peer: Box::new(peer), latch })
 }
 
-fn server_name(upstream: &Upstream, picked: &Picked) -> Result<String, Failure> {
-    let name = match (&upstream.sni, &picked.name, &picked.next_hop) {
+/// The name to ask an endpoint for, and to look for in its certificate. `name` is its own.
+///
+/// # Errors
+/// As [`dial`].
+pub(super) fn server_name(
+    upstream: &Upstream,
+    name: Option<&str>,
+    next_hop: &NextHop,
+) -> Result<String, Failure> {
+    let name = match (&upstream.sni, name, next_hop) {
         (Some(sni), ..) => sni.to_string(),
         (None, Some(name), _) => name.trim_end_matches('.').to_owned(),
         (None, None, NextHop::Inet(address)) => address.ip().to_string(),

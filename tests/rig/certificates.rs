@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason,
-    RevokedCertParams, SerialNumber, date_time_ymd,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    CrlDistributionPoint, CustomExtension, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod,
+    KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SanType, SerialNumber,
+    date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tempfile::TempDir;
@@ -34,6 +35,12 @@ pub(crate) struct Says {
     /// The years at whose beginnings it becomes and ceases to be valid.
     years: (i32, i32),
     purpose: ExtendedKeyUsagePurpose,
+    /// Its subject, where that is not the first of its names.
+    subject: Option<String>,
+    /// Whether it may sign others.
+    signs: bool,
+    /// What stands where nobody looks, and whether everybody must.
+    aside: Option<(String, bool)>,
 }
 
 /// Of all certificates that say nothing of time. Names are addresses where they look like some.
@@ -43,7 +50,14 @@ impl Says {
     /// A server's, valid today, with these names: DNS names and IP addresses.
     pub(crate) fn names(names: &[&str]) -> Self {
         let names = names.iter().map(|name| (*name).to_owned()).collect();
-        Self { names, years: YEARS, purpose: ExtendedKeyUsagePurpose::ServerAuth }
+        Self {
+            names,
+            years: YEARS,
+            purpose: ExtendedKeyUsagePurpose::ServerAuth,
+            subject: None,
+            signs: false,
+            aside: None,
+        }
     }
 
     /// That it ceased to be valid when 2021 began.
@@ -61,14 +75,52 @@ impl Says {
         Self { purpose: ExtendedKeyUsagePurpose::ClientAuth, ..self }
     }
 
+    /// That it may sign others, as most that vouch for themselves say.
+    pub(crate) fn of_an_authority(self) -> Self {
+        Self { signs: true, ..self }
+    }
+
+    /// This as its subject, whatever that is.
+    pub(crate) fn of(self, subject: &str) -> Self {
+        Self { subject: Some(subject.to_owned()), ..self }
+    }
+
+    /// This beside all that a verifier looks at: as a mail address, as places on the web, and in an
+    /// extension that nobody knows.
+    pub(crate) fn aside(self, text: &str) -> Self {
+        Self { aside: Some((text.to_owned(), false)), ..self }
+    }
+
+    /// The same, with an extension that nobody may pass over.
+    pub(crate) fn demanding(self, text: &str) -> Self {
+        Self { aside: Some((text.to_owned(), true)), ..self }
+    }
+
     fn params(&self) -> CertificateParams {
         let mut params = CertificateParams::new(self.names.clone()).expect("good names");
-        let subject = self.names.first().map_or("nameless", String::as_str);
+        if let Some((text, critical)) = &self.aside {
+            let ascii = |text: String| text.try_into().expect("ASCII");
+            params.subject_alt_names.push(SanType::Rfc822Name(ascii(format!("{text}@app.test"))));
+            let page = format!("http://app.test/{text}");
+            params.subject_alt_names.push(SanType::URI(ascii(page.clone())));
+            params.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![page] }];
+            // Of the arc for examples (RFC 5612).
+            let oid = [1, 3, 6, 1, 4, 1, 32473, 1];
+            let mut extension = CustomExtension::from_oid_content(&oid, text.clone().into_bytes());
+            extension.set_criticality(*critical);
+            params.custom_extensions.push(extension);
+        }
+        let first = self.names.first().map_or("nameless", String::as_str);
+        let subject = self.subject.as_deref().unwrap_or(first);
         params.distinguished_name.push(DnType::CommonName, subject);
         params.not_before = date_time_ymd(self.years.0, 1, 1);
         params.not_after = date_time_ymd(self.years.1, 1, 1);
         params.extended_key_usages = vec![self.purpose.clone()];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        if self.signs {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params.key_usages.push(KeyUsagePurpose::KeyCertSign);
+        }
         params
     }
 }

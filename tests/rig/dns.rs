@@ -14,6 +14,8 @@ pub(crate) enum Answer {
     Addresses(Vec<IpAddr>, u32),
     /// An error (RFC 1035 section 4.1.1): 2 is SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
     Rcode(u8),
+    /// SERVFAIL with an extended error (RFC 8914) and the words that go with it.
+    Explained(u16, String),
     /// No error and no address.
     Empty,
     /// Nothing at all.
@@ -87,7 +89,12 @@ impl Dns {
         let kind = u16::from_be_bytes(question.get(end..end + 2)?.try_into().ok()?);
         self.asked.lock().expect("nobody panicked").push(name.clone());
         let found = self.table.lock().expect("nobody panicked").get(&name).cloned();
+        let mut explanation = None;
         let (rcode, addresses, ttl) = match found {
+            Some(Answer::Explained(code, words)) => {
+                explanation = Some((code, words));
+                (2, Vec::new(), 0)
+            }
             Some(Answer::Silence) => return None,
             Some(Answer::Addresses(addresses, ttl)) => (0, addresses, ttl),
             Some(Answer::Rcode(rcode)) => (rcode, Vec::new(), 0),
@@ -105,7 +112,8 @@ impl Dns {
         let count = u8::try_from(records.len()).expect("a short answer");
         let mut answer = question[..2].to_vec();
         // QR, AA and the RD of the question; RA and the rcode; one question, the answers.
-        answer.extend([0x84 | (question[2] & 1), 0x80 | rcode, 0, 1, 0, count, 0, 0, 0, 0]);
+        let more = u8::from(explanation.is_some());
+        answer.extend([0x84 | (question[2] & 1), 0x80 | rcode, 0, 1, 0, count, 0, 0, 0, 2 * more]);
         answer.extend(&question[HEADER..end + 4]);
         for record in records {
             answer.extend([0xC0, 12]);
@@ -115,8 +123,32 @@ impl Dns {
             answer.extend(u16::try_from(record.len()).expect("4 or 16").to_be_bytes());
             answer.extend(record);
         }
+        if let Some((code, words)) = explanation {
+            answer.extend(explained(code, &words));
+        }
         Some(answer)
     }
+}
+
+/// The two records in which a server may give itself away further: one of text, and one of EDNS (RFC
+/// 6891 section 6.1.2) with an extended error (RFC 8914 section 2).
+fn explained(code: u16, words: &str) -> Vec<u8> {
+    let short = |length: usize| u16::try_from(length).expect("short").to_be_bytes();
+    let text = [&[u8::try_from(words.len()).expect("short")][..], words.as_bytes()].concat();
+    let option = [&code.to_be_bytes()[..], words.as_bytes()].concat();
+    [
+        // The name that was asked for, TXT, IN, TTL.
+        &[0xC0, 12, 0, 16, 0, 1, 0, 0, 0, 0][..],
+        &short(text.len()),
+        &text,
+        // The root, OPT, 1232 bytes at most, no flags.
+        &[0, 0, 41, 4, 208, 0, 0, 0, 0],
+        &short(option.len() + 4),
+        &[0, 15],
+        &short(option.len()),
+        &option,
+    ]
+    .concat()
 }
 
 /// The name in the question, in lower case without a final dot, and where it ends.

@@ -1,5 +1,6 @@
 //! HTTP/2 frame by frame (RFC 9113 section 4), for what no library would send.
 
+use super::h2client::field;
 use super::origin::Conversation;
 
 /// What a client says first (RFC 9113 section 3.4).
@@ -14,7 +15,7 @@ pub(crate) const GOAWAY: u8 = 7;
 /// The flag of SETTINGS and PING that says: I have seen yours.
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
-const END_HEADERS: u8 = 4;
+pub(crate) const END_HEADERS: u8 = 4;
 
 /// One frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,19 @@ impl Frame {
         Self { kind: HEADERS, flags, stream, payload }
     }
 
+    /// A header section with this status and these fields.
+    pub(crate) fn header(stream: u32, status: u16, fields: &[(&str, &str)]) -> Self {
+        let mut frame = Self::status(stream, status, false);
+        frame.payload.extend(fields.iter().flat_map(|(name, value)| field(name, value)));
+        frame
+    }
+
+    /// The section after a body, which ends the stream.
+    pub(crate) fn trailers(stream: u32, fields: &[(&str, &str)]) -> Self {
+        let payload = fields.iter().flat_map(|(name, value)| field(name, value)).collect();
+        Self { kind: HEADERS, flags: END_HEADERS | END_STREAM, stream, payload }
+    }
+
     /// A piece of a body.
     pub(crate) fn data(stream: u32, payload: &[u8], end: bool) -> Self {
         let flags = if end { END_STREAM } else { 0 };
@@ -91,7 +105,7 @@ impl Framed {
     /// An origin's end, once the preface was read and both settings were seen; `None` when the
     /// proxy says something else.
     pub(crate) fn greet(mut connection: Conversation) -> Option<Self> {
-        let mut buffer = Vec::new();
+        let mut buffer = connection.unread();
         while buffer.len() < PREFACE.len() {
             if !connection.fill() {
                 return None;
@@ -135,6 +149,12 @@ impl Framed {
     /// Sends a frame.
     pub(crate) fn send(&mut self, frame: &Frame) {
         self.connection.pour(&frame.bytes());
+    }
+
+    /// Sends these frames in one piece.
+    pub(crate) fn send_all(&mut self, frames: &[Frame]) {
+        let bytes: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
+        self.connection.pour(&bytes);
     }
 
     /// The connection, to be held or ended.

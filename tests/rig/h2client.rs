@@ -34,6 +34,8 @@ pub(crate) struct Exchange<'a> {
     interim: Vec<(u16, Fields)>,
     /// The code that the stream was reset with.
     pub(crate) reset: Option<Reason>,
+    /// What came after the answer's body.
+    pub(crate) trailers: Option<Fields>,
 }
 
 impl Http2 {
@@ -87,6 +89,7 @@ impl Http2 {
             download: None,
             interim: Vec::new(),
             reset: None,
+            trailers: None,
         }
     }
 
@@ -213,6 +216,10 @@ impl Exchange<'_> {
                     break;
                 }
             }
+        }
+        if end == End::Counted {
+            let trailers = wait(self.runtime, download.trailers());
+            self.trailers = trailers.ok().flatten().map(|fields| named(&fields));
         }
         Some(Response {
             interim: std::mem::take(&mut self.interim),

@@ -43,8 +43,14 @@ pub(crate) struct Process {
 impl Process {
     /// Starts the binary with these arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_in(arguments, &[])
+    }
+
+    /// The same with these in its environment.
+    pub(crate) fn start_in(arguments: &[&str], environment: &[(&str, PathBuf)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_whodunit"))
             .args(arguments)
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -137,7 +143,7 @@ impl Proxy {
         let log = folder.path().join("log.json");
         std::fs::write(&config, settings.yaml(&log)).expect("the folder is ours");
         let path = config.to_str().expect("the path is text");
-        let mut process = Process::start(&["run", "--config", path]);
+        let mut process = Process::start_in(&["run", "--config", path], &settings.environment);
         let addresses = (0..settings.listeners())
             .map(|nth| address(&process.says("listening on ", nth)))
             .collect();

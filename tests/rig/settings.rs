@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::origin::{Journal, Origin};
 use super::proxy::Proxy;
@@ -19,6 +19,8 @@ pub(crate) struct Settings {
     sections: BTreeMap<&'static str, Vec<String>>,
     upstreams: Vec<(String, Vec<String>)>,
     routes: Vec<String>,
+    /// What stands in the process's environment beside what stands in ours.
+    pub(super) environment: Vec<(&'static str, PathBuf)>,
     /// What the origins that were named here answered.
     pub(super) journals: Vec<Journal>,
     /// What no client may learn when disclosure is minimal.
@@ -34,6 +36,7 @@ impl Settings {
             sections: BTreeMap::new(),
             upstreams: Vec::new(),
             routes: Vec::new(),
+            environment: Vec::new(),
             journals: Vec::new(),
             hidden: Vec::new(),
         }
@@ -88,6 +91,12 @@ impl Settings {
     /// Another key of a section, as in `"timeouts", "read: 300ms"`.
     pub(crate) fn with(mut self, section: &'static str, entry: &str) -> Self {
         self.sections.entry(section).or_default().push(entry.to_owned());
+        self
+    }
+
+    /// With this in its environment.
+    pub(crate) fn amid(mut self, name: &'static str, value: &Path) -> Self {
+        self.environment.push((name, value.to_owned()));
         self
     }
 

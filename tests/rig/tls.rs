@@ -5,10 +5,13 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Mutex};
 
 use rustls::crypto::ring::default_provider;
+use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::CertificateDer;
-use rustls::server::{Acceptor, WebPkiClientVerifier};
+use rustls::server::{Acceptor, ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    ProtocolVersion, RootCertStore, ServerConfig, ServerConnection, SupportedProtocolVersion,
+    HandshakeKind, ProtocolVersion, RootCertStore, ServerConfig, ServerConnection,
+    SupportedProtocolVersion,
 };
 
 use super::certificates::{Authority, Identity};
@@ -21,6 +24,8 @@ pub(crate) struct Tls {
     protocols: Vec<Vec<u8>>,
     clients: Option<CertificateDer<'static>>,
     refusal: Option<u8>,
+    /// What sessions are resumed from.
+    sessions: Arc<ServerSessionMemoryCache>,
     handshakes: Arc<Mutex<Vec<Handshake>>>,
 }
 
@@ -38,6 +43,8 @@ pub(crate) struct Handshake {
     pub(crate) failure: Option<rustls::Error>,
     /// Whether it came to its end.
     pub(crate) whole: bool,
+    /// Whether it went on with what an earlier one had agreed on, certificates among it.
+    pub(crate) resumed: bool,
 }
 
 /// An encrypted connection.
@@ -55,6 +62,7 @@ impl Tls {
             protocols: Vec::new(),
             clients: None,
             refusal: None,
+            sessions: ServerSessionMemoryCache::new(64),
             handshakes: Arc::default(),
         }
     }
@@ -106,10 +114,12 @@ impl Tls {
                 builder.with_client_cert_verifier(verifier.build().expect("there is a root"))
             }
         };
-        let mut config = builder
-            .with_single_cert(self.identity.chain(), self.identity.key())
-            .expect("the key belongs to the certificate");
+        let key = any_supported_type(&self.identity.key()).expect("a key of a common kind");
+        // Not every certificate here is one that the library would take.
+        let own = SingleCertAndKey::from(CertifiedKey::new(self.identity.chain(), key));
+        let mut config = builder.with_cert_resolver(Arc::new(own));
         config.alpn_protocols.clone_from(&self.protocols);
+        config.session_storage = self.sessions.clone();
         Arc::new(config)
     }
 
@@ -183,6 +193,7 @@ pub(super) fn seen(tls: &ServerConnection) -> Handshake {
         client: tls.peer_certificates().and_then(|chain| chain.first()).cloned(),
         failure: None,
         whole: !tls.is_handshaking(),
+        resumed: tls.handshake_kind() == Some(HandshakeKind::Resumed),
     }
 }
 

@@ -1,14 +1,23 @@
 //! The look that is had at an endpoint after a request there failed.
 
+use h2::Reason;
+
 use super::{OK, address};
+use crate::rig::certificates::{Authority, Says};
+use crate::rig::h2::{self as framed, Act, Answer};
 use crate::rig::net::Refusing;
 use crate::rig::origin::{Conversation, Origin};
 use crate::rig::proxy::Proxy;
 use crate::rig::settings::Settings;
+use crate::rig::tls::Tls;
 use crate::rig::until;
 
 fn looking(endpoint: &str) -> Proxy {
-    Settings::endpoints(&[endpoint])
+    looking_by(Settings::endpoints(&[endpoint]))
+}
+
+fn looking_by(settings: Settings) -> Proxy {
+    settings
         .once()
         .with("diagnosis", "checks: true")
         .with("timeouts", "connect: 500ms, read: 500ms")
@@ -30,11 +39,9 @@ fn found(proxy: &Proxy, endpoint: &str) -> (String, String) {
 fn a_port_that_still_refuses() {
     let closed = Refusing::new();
     let (check, says) = found(&looking(&closed.endpoint), &closed.endpoint);
-    assert_eq!(check, "refuses");
-    assert!(
-        says.contains(" A check ") && says.ends_with(" ago was refused the connection."),
-        "{says}"
-    );
+    assert_eq!(check, "connect_refused");
+    let told = " ago failed with `connect_refused` in phase `connect`.";
+    assert!(says.contains(" A check ") && says.ends_with(told), "{says}");
 }
 
 /// An origin that closes after every GET, and treats HEAD as `script` says.
@@ -55,7 +62,7 @@ fn an_origin_that_answers_other_requests() {
     let proxy = looking(&origin.endpoint);
     let (check, says) = found(&proxy, &origin.endpoint);
     assert_eq!(check, "answers");
-    assert!(says.ends_with(" ago connected there and was answered."), "{says}");
+    assert!(says.ends_with(" ago was answered."), "{says}");
     for _ in 0..3 {
         proxy.get("/");
     }
@@ -69,20 +76,132 @@ fn an_origin_that_answers_other_requests() {
 #[test]
 fn origins_that_do_not_answer_the_check_either() {
     for (script, found_so) in [
-        ((|connection| connection.close()) as fn(Conversation), "closes"),
-        (Conversation::hold, "silent"),
+        ((|connection| connection.close()) as fn(Conversation), "origin_closed"),
+        (Conversation::hold, "origin_slow"),
         (
             |mut connection| {
                 connection.send("SSH-2.0-OpenSSH_9.6\r\n");
                 connection.close();
             },
-            "not-http",
+            "response_malformed",
         ),
     ] {
         let origin = failing(script);
         let (check, _) = found(&looking(&origin.endpoint), &origin.endpoint);
         assert_eq!(check, found_so);
     }
+}
+
+fn app() -> Says {
+    Says::names(&["app.test"])
+}
+
+/// A proxy that trusts this authority, with these other keys of `tls`.
+fn trusting(endpoint: &str, root: &Authority, keys: &str) -> Proxy {
+    let tls = format!("tls: {{ sni: app.test, ca: \"{}\"{keys} }}", root.file().display());
+    looking_by(Settings::endpoints(&[endpoint]).having(&tls))
+}
+
+#[test]
+fn a_handshake_that_fails_is_the_step_that_is_named() {
+    let root = Authority::new("root");
+    let revoked = root.signs(&app());
+    let list = format!(", crl: \"{}\"", root.revokes(&[&revoked]).display());
+    for (tls, keys, cause) in [
+        (Tls::new(root.signs(&app().expired())), "", "tls_certificate_expired"),
+        (Tls::new(Authority::new("another").signs(&app())), "", "tls_certificate_untrusted"),
+        (Tls::new(revoked), list.as_str(), "tls_certificate_revoked"),
+        (Tls::new(root.signs(&app())).refusing(80), "", "tls_alert_received"),
+    ] {
+        let origin = Origin::tls(&tls, Conversation::hold);
+        let (check, says) = found(&trusting(&origin.endpoint, &root, keys), &origin.endpoint);
+        assert_eq!(check, cause, "{says}");
+    }
+    let mute = closing();
+    let (check, _) = found(&trusting(&mute.endpoint, &root, ""), &mute.endpoint);
+    assert_eq!(check, "tls_closed");
+}
+
+/// An origin that closes whatever it is told.
+fn closing() -> Origin {
+    Origin::new(|mut connection| {
+        connection.fill();
+        connection.close();
+    })
+}
+
+#[test]
+fn a_look_is_secured_as_a_request_is() {
+    let (root, clients) = (Authority::new("root"), Authority::new("clients"));
+    let own = clients.signs(&Says::names(&["edge.test"]).of_a_client());
+    let (cert, key) = (own.file(), own.key_file());
+    let keys = format!(", client_cert: \"{}\", client_key: \"{}\"", cert.display(), key.display());
+    for (script, expected) in [
+        (
+            (|mut connection| {
+                connection.send(OK);
+                connection.close();
+            }) as fn(Conversation),
+            "answers",
+        ),
+        (|connection| connection.close(), "origin_closed"),
+        (Conversation::hold, "origin_slow"),
+    ] {
+        let tls = Tls::new(root.signs(&app())).knowing(&clients);
+        let origin = Origin::tls(&tls, move |mut connection| match connection.request() {
+            Some(request) if request.method == "HEAD" => script(connection),
+            _ => connection.close(),
+        });
+        let (check, says) = found(&trusting(&origin.endpoint, &root, &keys), &origin.endpoint);
+        assert_eq!(check, expected, "{says}");
+        let shaken = tls.handshakes();
+        assert!(shaken.len() > 2, "one for each request and one for the look: {shaken:?}");
+        for shaken in shaken {
+            assert_eq!(shaken.name.as_deref(), Some("app.test"));
+            assert_eq!(shaken.client, own.chain().first().cloned());
+        }
+    }
+}
+
+#[test]
+fn a_look_speaks_http2_where_a_request_does() {
+    let root = Authority::new("root");
+    for (act, expected) in [
+        (Act::Answer(Answer::new(204, "")), "answers"),
+        (Act::Reset(Reason::INTERNAL_ERROR), "h2_stream_reset"),
+        (Act::Leave, "origin_closed"),
+        (Act::Silence, "origin_slow"),
+    ] {
+        let script = move |request: &crate::rig::message::Request, _| match request.method.as_str()
+        {
+            "HEAD" => act.clone(),
+            _ => Act::Reset(Reason::INTERNAL_ERROR),
+        };
+        let plain = framed::Origin::plain(script.clone());
+        let settings = Settings::endpoints(&[&plain.endpoint]).having("protocol: h2c");
+        let (check, says) = found(&looking_by(settings), &plain.endpoint);
+        assert_eq!(check, expected, "{says}");
+        let tls = Tls::new(root.signs(&app())).speaking(&["h2"]);
+        let secured = framed::Origin::tls(&tls, script);
+        let proxy = trusting(&secured.endpoint, &root, "");
+        let (check, says) = found(&proxy, &secured.endpoint);
+        assert_eq!(check, expected, "{says}");
+        let heads = |origin: &framed::Origin| {
+            let requests = origin.requests().into_iter();
+            let mut heads = requests.filter(|request| request.method == "HEAD");
+            let head = heads.next().expect("one");
+            assert!(heads.next().is_none(), "one in 30 s");
+            (head.fields.text("host"), head.fields.text("user-agent"))
+        };
+        for origin in [&plain, &secured] {
+            let agent = Some("whodunit-check".to_owned());
+            assert_eq!(heads(origin), (Some(origin.endpoint.clone()), agent));
+        }
+    }
+    let mute = closing();
+    let settings = Settings::endpoints(&[&mute.endpoint]).having("protocol: h2c");
+    let (check, _) = found(&looking_by(settings), &mute.endpoint);
+    assert_eq!(check, "origin_closed");
 }
 
 #[test]

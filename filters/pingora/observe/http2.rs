@@ -9,7 +9,11 @@ use whodunit_filters::attribution::Fault;
 /// The fault, where the origin or its connection ended it. `None` for an error that is not of
 /// HTTP/2, or where our own end found the origin's frames wrong.
 pub(super) fn fault(error: &Error) -> Option<Fault> {
-    let cause = cause(error)?;
+    of(cause(error)?)
+}
+
+/// The same of the library's own error.
+pub(crate) fn of(cause: &h2::Error) -> Option<Fault> {
     if let Some(io) = cause.get_io() {
         let reset = io.kind() == io::ErrorKind::ConnectionReset;
         return Some(if reset { Fault::Reset } else { Fault::Closed });

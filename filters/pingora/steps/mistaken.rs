@@ -10,8 +10,24 @@ use crate::note::deny;
 
 /// How far into a body its well-known words are looked for, in bytes.
 pub(super) const PAGE: u64 = 1024;
-/// The most of a protocol's name that is kept.
-const NAME: usize = 64;
+/// The protocols that are called by their names: those of the IANA registry of upgrade tokens, and
+/// what containers are spoken to in.
+const KNOWN: [&str; 14] = [
+    "websocket",
+    "h2c",
+    "HTTP/1.0",
+    "HTTP/1.1",
+    "HTTP/2.0",
+    "TLS/1.0",
+    "TLS/1.1",
+    "TLS/1.2",
+    "connect-ip",
+    "connect-udp",
+    "IRC/6.9",
+    "RTA/x11",
+    "SPDY/3.1",
+    "tcp",
+];
 
 /// The origin switches protocols. It may, if it was asked to, and to what it was asked for; one that
 /// does not say to what it switches is taken at its word, as everywhere.
@@ -26,7 +42,7 @@ pub(super) fn switched(case: &Case, headers: &HeaderMap) -> Result<()> {
     if offered.is_some_and(agreed) {
         return Ok(());
     }
-    let offered = offered.map_or_else(|| "nothing".to_owned(), |list| name(Some(list)));
+    let offered = offered.map_or("nothing", |list| name(Some(list)));
     let failure = Failure::new(Side::Origin, Phase::Wait, Fault::Upgrade);
     Err(deny(failure.with(Key::Offered, offered).with(Key::Selected, name(selected))))
 }
@@ -36,12 +52,12 @@ fn listed(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
-/// A protocol by the name that a peer gave it: as much of it as can be one (RFC 9110 section 7.8).
-fn name(bytes: Option<&[u8]>) -> String {
-    let proper = |byte: &&u8| byte.is_ascii_alphanumeric() || b"/.-+_".contains(byte);
-    let bytes = bytes.unwrap_or_default().iter().take(NAME).take_while(proper);
-    let name: String = bytes.copied().map(char::from).collect();
-    if name.is_empty() { "a protocol without a name".to_owned() } else { name }
+/// A protocol by its name, if that is one of [`KNOWN`]: what else a peer writes there could be
+/// anything.
+fn name(bytes: Option<&[u8]>) -> &'static str {
+    let Some(first) = bytes.and_then(|bytes| listed(bytes).next()) else { return "no protocol" };
+    let known = KNOWN.iter().find(|known| known.as_bytes().eq_ignore_ascii_case(first));
+    known.copied().unwrap_or("a protocol that is not known here")
 }
 
 /// A piece of the beginning of a 400's body: it may say that the port expects TLS. Where its header has not gone out
@@ -67,12 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_protocols_name_is_what_can_be_one() {
+    fn a_protocol_has_a_name_where_that_is_known() {
         assert_eq!(name(Some(b"websocket")), "websocket");
-        assert_eq!(name(Some(b"h2c, x")), "h2c");
-        assert_eq!(name(Some(b"a\"b\x1b[31m")), "a");
-        assert_eq!(name(Some(&[b'x'; 500])).len(), NAME);
-        assert_eq!(name(Some(b" ")), "a protocol without a name");
-        assert_eq!(name(None), "a protocol without a name");
+        assert_eq!(name(Some(b"spdy/3.1, x")), "SPDY/3.1");
+        for unknown in [&b"a\"b\x1b[31m"[..], b" ", b"", b"secret, h2c", &[b'x'; 500]] {
+            assert_eq!(name(Some(unknown)), "a protocol that is not known here");
+        }
+        assert_eq!(name(None), "no protocol");
     }
 }

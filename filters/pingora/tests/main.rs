@@ -3,6 +3,7 @@
 
 mod hooked;
 mod http2;
+mod named;
 mod order;
 mod own;
 mod panics;

@@ -76,6 +76,12 @@ impl Conversation {
         length > 0
     }
 
+    /// Whether what comes next begins with these bytes.
+    pub(crate) fn begins(&mut self, bytes: &[u8]) -> bool {
+        while self.buffer.len() < bytes.len() && self.fill() {}
+        self.buffer.starts_with(bytes)
+    }
+
     /// What has been read and belongs to no request yet.
     pub(crate) fn unread(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.buffer)
@@ -108,6 +114,14 @@ impl Conversation {
     /// Sends these bytes without a note of it.
     pub(crate) fn pour(&mut self, bytes: &[u8]) {
         self.stream.write(bytes);
+    }
+
+    /// Sends these bytes beneath TLS, where that is spoken: to whoever speaks it, they are nonsense.
+    pub(crate) fn pour_beneath(&mut self, bytes: &[u8]) {
+        match &*self.stream {
+            Stream::Tls(session) => drop(session.socket().write_all(bytes)),
+            stream => stream.write(bytes),
+        }
     }
 
     /// Sends these bytes, as far as the proxy takes them.

@@ -1,4 +1,7 @@
 use super::*;
+use crate::attribution::cause;
+use crate::attribution::cause::answer::ORIGIN_SLOW;
+use crate::attribution::cause::path::{CONNECT_REFUSED, CONNECT_TIMEOUT, DNS_NAME_NOT_FOUND};
 
 #[test]
 fn accepted_connections_are_counted_from_an_instant() {
@@ -148,8 +151,9 @@ fn looks_are_rare_and_soon_forgotten() {
     let after = |seconds| start + Duration::from_secs(seconds);
     assert!(neighbour.begin_check(start) && !neighbour.begin_check(after(29)));
     assert_eq!(neighbour.check(after(29)), None, "nothing was found yet");
-    neighbour.checked(after(3), Finding::Refuses);
-    assert_eq!(neighbour.check(after(29)), Some((Duration::from_secs(26), Finding::Refuses)));
+    let refused = Finding::Failed(&cause::path::CONNECT_REFUSED);
+    neighbour.checked(after(3), refused);
+    assert_eq!(neighbour.check(after(29)), Some((Duration::from_secs(26), refused)));
     assert!(neighbour.begin_check(after(30)));
     assert_eq!(neighbour.check(after(4) + LATELY), None);
 }
@@ -163,13 +167,19 @@ fn an_endpoint_takes_little_room() {
 fn a_check_that_could_not_connect_is_forgotten_when_somebody_can() {
     let now = Instant::now();
     let later = |millis| now + Duration::from_millis(millis);
-    for finding in Finding::ALL {
+    for (finding, lasts) in [
+        (Finding::Answers, true),
+        (Finding::Failed(&CONNECT_REFUSED), false),
+        (Finding::Failed(&CONNECT_TIMEOUT), false),
+        (Finding::Failed(&ORIGIN_SLOW), true),
+        (Finding::Failed(&DNS_NAME_NOT_FOUND), true),
+    ] {
         let known = Neighbour::default();
         known.accepted(now);
-        known.checked(later(1), *finding);
-        assert_eq!(known.check(later(2)).map(|(_, found)| found), Some(*finding));
+        known.checked(later(1), finding);
+        assert_eq!(known.check(later(2)).map(|(_, found)| found), Some(finding));
         known.accepted(later(2));
         let still = known.check(later(3)).map(|(_, found)| found);
-        assert_eq!(still, (!finding.refuted_by_a_connection()).then_some(*finding));
+        assert_eq!(still, lasts.then_some(finding));
     }
 }

@@ -1,0 +1,81 @@
+//! The steps to a connection on which HTTP can be spoken: TCP or a Unix socket, TLS, the protocol.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use http::uri::Scheme;
+use pingora::protocols::Stream as Transport;
+use pingora::protocols::l4::socket::SocketAddr;
+use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+
+use super::frames::Frames;
+use super::line::{Line, Patience, Protocol};
+use super::tap::{Tap, Watch};
+use super::tls::HTTP2;
+use super::wire::{Wire, Wires};
+use super::{handshake, tcp};
+
+/// The connection.
+pub(super) struct Ready {
+    pub(super) transport: Transport,
+    pub(super) wire: Arc<Wire>,
+    /// `https` where it is secured.
+    pub(super) scheme: Scheme,
+    /// Whether HTTP/2 is to be spoken.
+    pub(super) http2: bool,
+}
+
+/// Why there is none.
+pub(super) struct Broken {
+    pub(super) failure: Failure,
+    /// As far as there was a connection.
+    pub(super) wire: Option<Arc<Wire>>,
+}
+
+/// Connects. `name` is the server name to ask for and to look for in the certificate, or the
+/// address.
+pub(super) async fn reach(
+    line: &Line,
+    address: &SocketAddr,
+    name: &str,
+    patience: Patience,
+    wires: &Arc<Wires>,
+) -> Result<Ready, Broken> {
+    let (socket, wire) = tcp::connect(address, patience.connect, wires)
+        .await
+        .map_err(|failure| Broken { failure, wire: None })?;
+    let (transport, scheme, http2): (Transport, _, _) = match &line.tls {
+        None => (Box::new(socket), Scheme::HTTP, line.protocol == Protocol::H2c),
+        Some(tls) => {
+            let broken = |failure| Broken { failure, wire: Some(wire.clone()) };
+            let config = match line.protocol {
+                Protocol::Auto => &tls.either,
+                Protocol::Http1 => &tls.http1,
+                Protocol::H2 | Protocol::H2c => &tls.http2,
+            };
+            let secured = handshake::shake(config, name, socket, &wire, patience.tls);
+            let secured = secured.await.map_err(broken)?;
+            let chosen = secured.protocol();
+            if line.protocol == Protocol::H2 && chosen != Some(HTTP2) {
+                return Err(broken(mismatch(chosen)));
+            }
+            (Box::new(secured), Scheme::HTTPS, chosen == Some(HTTP2))
+        }
+    };
+    let transport = if http2 {
+        wire.http2.store(true, Ordering::Relaxed);
+        Tap::boxed(transport, Watch::Http2(Frames::new(wire.clone())))
+    } else if let Some(latch) = &line.latch {
+        Tap::boxed(transport, Watch::Upgrade(latch.clone()))
+    } else {
+        transport
+    };
+    Ok(Ready { transport, wire, scheme, http2 })
+}
+
+/// The origin chose another protocol than the configuration demands.
+fn mismatch(chosen: Option<&'static str>) -> Failure {
+    Failure::new(Side::Origin, Phase::Tls, Fault::Alpn)
+        .with(Key::Offered, HTTP2)
+        .with(Key::Selected, chosen.unwrap_or("nothing"))
+}
