@@ -90,6 +90,19 @@ fn listed(revoked: bool) -> Told {
     asked(&Tls::new(own), &root, &format!(", sni: app.test, crl: \"{}\"", list.display()))
 }
 
+/// A certificate that is on its issuer's list, although the file of authorities has it as well.
+fn listed_and_named() -> Told {
+    let root = Authority::new("root");
+    let own = root.signs(&app());
+    let (ca, crl) = (root.file().with_file_name("both.pem"), root.revokes(&[&own]));
+    let read = |path| std::fs::read_to_string(path).expect("it was written");
+    std::fs::write(&ca, read(root.file()) + &read(own.file())).expect("the folder is ours");
+    let origin = serving(&Tls::new(own));
+    let (ca, crl) = (ca.display(), crl.display());
+    let keys = format!("tls: {{ ca: \"{ca}\", crl: \"{crl}\", sni: app.test }}");
+    Settings::to(&origin).once().having(&keys).start().get("/")
+}
+
 /// An origin that wants to know its clients, in this version.
 fn knowing(version: &'static SupportedProtocolVersion) -> Told {
     let (root, clients) = (Authority::new("root"), Authority::new("clients"));
@@ -127,6 +140,8 @@ cases! {
     tls_certificate_self_signed = Expected { cause: "tls_certificate_self_signed", ..BAD },
         || shown(|_| Identity::of_its_own(&app()));
     tls_certificate_revoked = Expected { cause: "tls_certificate_revoked", ..BAD }, || listed(true);
+    tls_certificate_revoked_though_named = Expected { cause: "tls_certificate_revoked", ..BAD },
+        listed_and_named;
     tls_certificate_for_clients = Expected {
         cause: "tls_certificate_invalid", evidence: &["subject", "rule"], ..BAD
     }, || shown(|root| root.signs(&app().of_a_client()));

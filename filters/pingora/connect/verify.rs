@@ -12,7 +12,7 @@ use rustls::client::{ResolvesClientCert, verify_server_name};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::certificate::Portrait;
 
@@ -76,9 +76,12 @@ impl ServerCertVerifier for Verifier {
         if !self.verify {
             return Ok(ServerCertVerified::assertion());
         }
+        let verdict = self.inner.verify_server_cert(own, others, name, ocsp, now);
+        // Whoever issued it knows better than those who name it.
+        let revoked = matches!(verdict, Err(Error::InvalidCertificate(CertificateError::Revoked)));
         let verdict = match self.judge_named(own, name, now) {
-            Some(verdict) => verdict,
-            None => self.inner.verify_server_cert(own, others, name, ocsp, now),
+            Some(named) if !revoked => named,
+            _ => verdict,
         };
         if verdict.is_err() {
             LEARNED.with_borrow_mut(|learned| learned.refused = Some(Portrait::of(own)));
