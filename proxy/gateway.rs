@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use http::StatusCode;
 use http::header::{CONNECTION, HOST, UPGRADE};
+use pingora::http::ResponseHeader;
 use pingora::protocols::Digest;
 use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -225,8 +227,9 @@ impl ProxyHttp for Gateway {
         error
     }
 
-    /// Only a connection that was lost is made up for by another one; an origin that is slow, or
-    /// answers nonsense, would be so again. Whether trying again can do harm `Attributed` decides.
+    /// Only a connection that was lost, or that takes no more requests, is made up for by another
+    /// one; an origin that is slow, or answers nonsense, would be so again. Whether trying again can
+    /// do harm `Attributed` decides.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -235,10 +238,14 @@ impl ProxyHttp for Gateway {
         trip: &mut Trip,
         reused: bool,
     ) -> Box<Error> {
-        let again = (connection_lost(&error) || not_looked_at(&error))
-            && session.response_written().is_none()
+        let harmless = not_looked_at(&error);
+        let open = |written: &ResponseHeader| {
+            written.status.is_informational() && written.status != StatusCode::SWITCHING_PROTOCOLS
+        };
+        let again = (harmless || connection_lost(&error))
+            && session.response_written().is_none_or(open)
             && !session.as_downstream().retry_buffer_truncated()
-            && trip.may_go_on(reused);
+            && trip.may_go_on(reused || harmless);
         trip.tell(session.note());
         error.set_retry(again);
         error

@@ -25,7 +25,7 @@ fn ask(proxy: &Proxy, request: Request<()>) -> Told {
 }
 
 /// One exchange with a body.
-fn upload(proxy: &Proxy, request: Request<()>, body: &[u8]) -> Told {
+pub(crate) fn upload(proxy: &Proxy, request: Request<()>, body: &[u8]) -> Told {
     let client = Http2::connect(proxy.address());
     proxy.exchange(|| {
         let mut exchange = client.open(request, false);
@@ -34,7 +34,7 @@ fn upload(proxy: &Proxy, request: Request<()>, body: &[u8]) -> Told {
     })
 }
 
-fn built(request: http::request::Builder) -> Request<()> {
+pub(crate) fn built(request: http::request::Builder) -> Request<()> {
     request.body(()).expect("a request")
 }
 

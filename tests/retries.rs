@@ -1,5 +1,7 @@
 //! Trying again: where it helps, and where it could do harm.
 
+mod http2;
+
 use crate::causes::path::moving;
 use crate::lab::RESTED;
 use crate::rig::dns::{Answer, Dns};

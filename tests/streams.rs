@@ -1,5 +1,7 @@
 //! Origins that speak HTTP/2: streams that are reset, connections that are said goodbye to.
 
+mod shared;
+
 use h2::Reason;
 
 use crate::causes::Outcome::{BrokenOff, Made};

@@ -146,7 +146,8 @@ pub enum Balance {
     RoundRobin,
 }
 
-/// When a request is tried again: only when nothing of it was sent, or its method is idempotent.
+/// When a request is tried again: only when nothing of it was sent, the origin gives its word that
+/// it did not act on it (HTTP/2), or its method is idempotent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retries {

@@ -89,9 +89,6 @@ impl Diagnosis {
         } else {
             Certainty::Likely
         };
-        // REFUSED_STREAM promises that the request was not acted upon (RFC 9113 section 8.7).
-        let refused = exchange.attempts_made() == 1 && scene.fault() == Some(Fault::StreamReset(7));
-        let harmless = exchange.harmless_to_repeat() || refused;
         let words = wording::Words::new(exchange, scene.attempt, &evidence);
         let mut says = words.fill(cause.says);
         for sentence in around::sentences(exchange, scene.attempt.is_some(), &evidence) {
@@ -107,7 +104,7 @@ impl Diagnosis {
             missing,
             scope: evidence.text(Key::Scope).and_then(|word| word.parse().ok()),
             sent: exchange.sent(),
-            retryable: harmless && cause.again != Again::Never,
+            retryable: exchange.harmless_to_repeat() && cause.again != Again::Never,
             says,
             remedy: words.fill(cause.remedy),
             details: words.fill_for_the_wire(cause.details),

@@ -143,6 +143,9 @@ pub struct Attempt {
     pub took: Option<Duration>,
     /// How far the request got.
     pub sent: Sent,
+    /// Whether the endpoint gave its word that it did not act on what it was sent: `REFUSED_STREAM`,
+    /// or a `GOAWAY` that leaves the request out (RFC 9113 section 8.7).
+    pub untouched: bool,
     /// The connection that carried it; `None` until there was one.
     pub connection: Option<Connection>,
     /// How it failed, if it did.
@@ -178,9 +181,17 @@ impl Attempt {
             started: Instant::now(),
             took: None,
             sent: Sent::None,
+            untouched: false,
             connection: None,
             failure: None,
         }
+    }
+
+    /// Whether making the attempt once more can do no harm, whatever the method: nothing of the
+    /// request was written, or the endpoint did not act on it.
+    #[must_use]
+    pub fn harmless(&self) -> bool {
+        self.untouched || self.sent == Sent::None
     }
 
     /// Notes the failure that ended this attempt; an earlier one stays.
@@ -323,10 +334,10 @@ impl Exchange {
         self.attempts().map(|attempt| attempt.sent).max().unwrap_or(Sent::None)
     }
 
-    /// Whether sending the request once more can do no harm: its method allows it, or nothing of
-    /// it was ever written.
+    /// Whether sending the request once more can do no harm: its method allows it, or no endpoint
+    /// acted on it.
     #[must_use]
     pub fn harmless_to_repeat(&self) -> bool {
-        self.idempotent || self.sent() == Sent::None
+        self.idempotent || self.attempts().all(Attempt::harmless)
     }
 }

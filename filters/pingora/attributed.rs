@@ -25,7 +25,7 @@ use pingora::{Error, Result};
 use whodunit_filters::attribution::Phase;
 
 use crate::arrival::Arrival;
-use crate::connect::Wires;
+use crate::connect::{Wire, Wires};
 use crate::connections::Connections;
 use crate::context::{Case, Context};
 use crate::door::Door;
@@ -182,7 +182,7 @@ where
         digest: Option<&Digest>,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        ctx.case.wire = self.wires.find(fd);
+        ctx.case.wire = digest.and_then(Wire::of).or_else(|| self.wires.find(fd));
         steps::connected(&mut ctx.case, &self.connections, reused, fd, digest);
         session.note().shared = ctx.case.is_shared();
         let theirs =

@@ -15,6 +15,7 @@ mod kernel;
 mod latch;
 mod line;
 mod look;
+mod pace;
 mod pool;
 mod reach;
 mod rest;
@@ -31,16 +32,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::uri::Scheme;
-use pingora::Result;
 use pingora::connectors::http::custom::{self, Connection};
 use pingora::connectors::http::v2::{H2HandshakeSettings, handshake as handshake_http2};
-use pingora::upstreams::peer::Peer;
+use pingora::upstreams::peer::{Peer, PeerOptions};
+use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::PROXY_BUG;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 
 use self::pool::Pool;
 use self::reach::{Broken, Ready};
 use crate::note::{deny, fail_on};
+use crate::observe::{self, Moment};
 
 pub(crate) use self::handshake::refused as tls_refused;
 pub(crate) use self::kernel::TcpInfo;
@@ -52,6 +54,10 @@ pub use self::stream::Stream;
 pub(crate) use self::stream::withdrawal;
 pub use self::tls::{Tls, TlsSettings, Unusable};
 pub(crate) use self::wire::{Wire, Wires};
+
+/// How much of an answer an origin may send ahead of its being passed on, in bytes. As a connection's
+/// window is that of all its streams, a client that does not read cannot hold up another.
+const WINDOW: u32 = 512 << 10;
 
 /// Makes connections to the peers that a [`Line`] was strung to.
 pub struct Connector {
@@ -69,27 +75,56 @@ impl Connector {
             let failure = Failure::denied(&PROXY_BUG).with(Key::At, "a peer without a line");
             return Err(deny(failure));
         };
-        let name = peer.sni();
-        let Ready { transport, scheme, http2, .. } =
-            reach::reach(&line, peer.address(), name, patience, &self.wires).await.map_err(
-                |Broken { failure, wire }| match wire {
-                    Some(wire) => fail_on(wire, failure),
-                    None => deny(failure),
-                },
-            )?;
+        let reached =
+            reach::reach(&line, peer.address(), peer.sni(), patience, stalls(peer), &self.wires);
+        let Ready { transport, wire, scheme, http2 } =
+            reached.await.map_err(|Broken { failure, wire }| match wire {
+                Some(wire) => fail_on(wire, failure),
+                None => deny(failure),
+            })?;
         if !http2 {
             return Ok(Connection::Stream(transport));
         }
         let mut settings = H2HandshakeSettings::new();
-        settings.max_streams = peer.get_peer_options().map_or(1, |options| options.max_h2_streams);
-        let connection = handshake_http2(transport, settings).await?;
-        let stream = connection.spawn_stream().await?;
-        self.pool.keep(peer.reuse_hash(), connection);
+        let streams = peer.get_peer_options().map_or(1, |options| options.max_h2_streams);
+        settings.max_streams = streams;
+        settings.stream_window_size = Some(WINDOW);
+        let all = u32::try_from(streams).unwrap_or(u32::MAX).saturating_mul(WINDOW);
+        settings.connection_window_size = Some(all.min(i32::MAX.unsigned_abs()));
+        let opened = async {
+            let connection = handshake_http2(transport, settings).await?;
+            let stream = connection.spawn_stream().await?;
+            Ok((connection, stream))
+        };
+        let (connection, stream) =
+            opened.await.map_err(|error| fail_on(wire.clone(), unopened(error)))?;
+        if let Some(patience) = peer.idle_timeout().filter(|_| line::multiplexed(peer)) {
+            self.pool.keep(peer.reuse_hash(), connection, &wire, patience);
+        }
         match stream {
-            Some(stream) => Ok(Connection::Session(Stream::new(stream, scheme))),
-            None => Err(deny(Failure::new(Side::Origin, Phase::Wait, Fault::GoAway(0)))),
+            Some(stream) => Ok(Connection::Session(Stream::new(stream, wire, scheme))),
+            None => Err(fail_on(wire, Failure::new(Side::Origin, Phase::Wait, Fault::GoAway(0)))),
         }
     }
+}
+
+/// How long nothing may be taken of what is written to a connection that requests share: by then
+/// each of them has met with its own limit.
+fn stalls(peer: &impl Peer) -> Duration {
+    let options = peer.get_peer_options();
+    let limit = |of: fn(&PeerOptions) -> Option<Duration>| {
+        options.and_then(of).unwrap_or(Duration::from_mins(1))
+    };
+    limit(|options| options.write_timeout).saturating_add(limit(|options| options.read_timeout))
+}
+
+/// The origin broke a connection of HTTP/2 off, or answered in another protocol, before a request
+/// could be put on it.
+fn unopened(mut error: Box<Error>) -> Failure {
+    error.as_up();
+    let moment =
+        Moment { connecting: false, request_sent: true, answered: false, responding: false };
+    observe::failure(&error, moment)
 }
 
 #[async_trait]
@@ -110,17 +145,17 @@ impl custom::Connector for Connector {
         if !line::multiplexed(peer) {
             return None;
         }
-        let stream = self.pool.stream(peer.reuse_hash()).await?;
+        let (stream, wire) = self.pool.stream(peer.reuse_hash()).await?;
         let scheme = if peer.tls() { Scheme::HTTPS } else { Scheme::HTTP };
-        Some(Stream::new(stream, scheme))
+        Some(Stream::new(stream, wire, scheme))
     }
 
     async fn release_http_session<P: Peer + Send + Sync + 'static>(
         &self,
         session: Stream,
         peer: &P,
-        idle_timeout: Option<Duration>,
+        _: Option<Duration>,
     ) {
-        self.pool.release(peer.reuse_hash(), session.inner, idle_timeout);
+        self.pool.release(peer.reuse_hash(), session.inner, &session.wire);
     }
 }

@@ -38,6 +38,7 @@ mod reply;
 mod service;
 mod settings;
 mod shortage;
+mod stall;
 mod steps;
 mod tally;
 mod tls;

@@ -14,7 +14,8 @@ use pingora::{Error, ErrorSource, ErrorType};
 use whodunit_filters::attribution::{Exchange, Failure, Fault, Key, Phase, Side};
 
 use self::header::received;
-pub(crate) use self::http2::of as http2_fault;
+pub use self::http2::not_looked_at;
+pub(crate) use self::http2::{left_out, of as http2_fault};
 pub(crate) use self::system::refused;
 use self::system::{errno, io_error};
 use crate::connect::tls_refused;
@@ -94,16 +95,7 @@ pub fn connection_lost(error: &Error) -> bool {
         error.etype(),
         ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError
     );
-    lost && *error.esource() == ErrorSource::Upstream
-}
-
-/// Whether an error says that the origin did not look at the request at all (`REFUSED_STREAM`, RFC
-/// 9113 section 8.7): what it may be sent again for, whatever its method.
-#[must_use]
-pub fn not_looked_at(error: &Error) -> bool {
-    const REFUSED_STREAM: u32 = 7;
-    *error.esource() == ErrorSource::Upstream
-        && http2::fault(error) == Some(Fault::StreamReset(REFUSED_STREAM))
+    (lost || http2::went_away(error)) && *error.esource() == ErrorSource::Upstream
 }
 
 /// Whether an error says that nobody was reached at the address: what another address may make up

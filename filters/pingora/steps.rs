@@ -18,7 +18,7 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::{HttpPeer, Peer as _};
 use pingora::{Error, ErrorType, Result};
 use whodunit_filters::attribution::cause::proxy::DENIED_BY_POLICY;
-use whodunit_filters::attribution::{Attempt, Connection, Failure, Key, NextHop, RequestId, Sent};
+use whodunit_filters::attribution::{Attempt, Connection, Failure, Key, NextHop, RequestId};
 use whodunit_filters::chain::{Filter, ResponseView, Verdict};
 use whodunit_filters::methods;
 
@@ -326,9 +326,8 @@ pub(crate) fn downloaded(session: &Session, case: &mut Case, body: Option<&Bytes
 
 /// A retry that could do harm is not made, whatever the service decided.
 pub(crate) fn veto_harm(case: &Case, error: &mut Error) {
-    let harmless = case.exchange.idempotent
-        || observe::not_looked_at(error)
-        || case.exchange.last_attempt().is_none_or(|attempt| attempt.sent == Sent::None);
+    let harmless =
+        case.exchange.idempotent || case.exchange.last_attempt().is_none_or(Attempt::harmless);
     // What ended the request as a whole ends every other attempt as well.
     let over = case.exchange.failure().is_some();
     if error.retry() && (over || !harmless) {

@@ -83,6 +83,9 @@ pub fn dial(
     };
     let patience = Patience { connect: timeouts.connect.value.0, tls: timeouts.tls.value.0 };
     line.string(&mut peer, patience);
+    if source != Source::Pooled {
+        peer.options.max_h2_streams = 1;
+    }
     Ok(Dialled { peer: Box::new(peer), latch })
 }
 

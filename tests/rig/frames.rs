@@ -11,6 +11,7 @@ pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 
 /// The flag of SETTINGS and PING that says: I have seen yours.
 const ACK: u8 = 1;
@@ -73,6 +74,16 @@ impl Frame {
     pub(crate) fn data(stream: u32, payload: &[u8], end: bool) -> Self {
         let flags = if end { END_STREAM } else { 0 };
         Self { kind: DATA, flags, stream, payload: payload.to_vec() }
+    }
+
+    /// So much more may be sent on this stream, or on the connection (0).
+    pub(crate) fn window(stream: u32, bytes: u32) -> Self {
+        Self { kind: WINDOW_UPDATE, flags: 0, stream, payload: bytes.to_be_bytes().to_vec() }
+    }
+
+    /// So much may be sent on each stream (RFC 9113 section 6.5.2).
+    pub(crate) fn initial_window(bytes: u32) -> Self {
+        Self { payload: [&[0, 4][..], &bytes.to_be_bytes()].concat(), ..Self::settings() }
     }
 
     /// As it is sent.

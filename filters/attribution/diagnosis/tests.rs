@@ -234,8 +234,13 @@ fn an_early_answer_is_not_a_failed_upload() {
 }
 
 #[test]
-fn a_refused_stream_may_be_sent_again_whatever_the_method() {
-    assert!(on(origin(Phase::Wait, Fault::StreamReset(7))).retryable);
+fn what_no_endpoint_acted_on_may_be_sent_again_whatever_the_method() {
+    let refused = |untouched| {
+        let failed = attempt(origin(Phase::Wait, Fault::StreamReset(7)), false);
+        Attempt { untouched, ..failed }
+    };
+    assert!(on_attempts(vec![refused(true), refused(true)]).retryable);
+    assert!(!on_attempts(vec![refused(false), refused(true)]).retryable);
     assert!(!on(origin(Phase::Wait, Fault::StreamReset(2))).retryable);
 }
 

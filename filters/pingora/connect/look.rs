@@ -56,8 +56,9 @@ pub async fn look(look: Look<'_>) -> Result<(), Failure> {
             UnixAddr::from_pathname(&**path).expect("an endpoint's path fits its address"),
         ),
     };
-    let ready = reach(look.line, &address, look.name, look.patience, &Arc::default()).await;
-    let Ready { transport, wire, scheme, http2 } = ready.map_err(|broken| broken.failure)?;
+    let wires = Arc::default();
+    let ready = reach(look.line, &address, look.name, look.patience, look.read, &wires);
+    let Ready { transport, wire, scheme, http2 } = ready.await.map_err(|broken| broken.failure)?;
     let asked = async {
         if http2 {
             by_http2(transport, scheme, &look).await

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::uri::Scheme;
 use pingora::protocols::Stream as Transport;
@@ -14,6 +15,7 @@ use super::tap::{Tap, Watch};
 use super::tls::HTTP2;
 use super::wire::{Wire, Wires};
 use super::{handshake, tcp};
+use crate::stall::Stall;
 
 /// The connection.
 pub(super) struct Ready {
@@ -33,12 +35,13 @@ pub(super) struct Broken {
 }
 
 /// Connects. `name` is the server name to ask for and to look for in the certificate, or the
-/// address.
+/// address; `stall` is how long nothing may be taken of what is written over HTTP/2.
 pub(super) async fn reach(
     line: &Line,
     address: &SocketAddr,
     name: &str,
     patience: Patience,
+    stall: Duration,
     wires: &Arc<Wires>,
 ) -> Result<Ready, Broken> {
     let (socket, wire) = tcp::connect(address, patience.connect, wires)
@@ -64,7 +67,8 @@ pub(super) async fn reach(
     };
     let transport = if http2 {
         wire.http2.store(true, Ordering::Relaxed);
-        Tap::boxed(transport, Watch::Http2(Frames::new(wire.clone())))
+        let (frames, stall) = (Frames::new(wire.clone()), Stall::new(stall));
+        Tap::boxed(transport, Watch::Http2(frames, stall, wire.digest()))
     } else if let Some(latch) = &line.latch {
         Tap::boxed(transport, Watch::Upgrade(latch.clone()))
     } else {

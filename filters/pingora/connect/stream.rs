@@ -12,21 +12,25 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
 use h2::Reason;
-use http::HeaderMap;
 use http::header::{CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, Scheme, Uri};
+use http::{HeaderMap, HeaderValue};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::protocols::http::custom::client::Session;
 use pingora::protocols::http::custom::{BodyWrite, CustomMessageWrite};
 use pingora::protocols::http::v2::client::Http2Session;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::{Digest, UniqueIDType};
-use pingora::{Error, ErrorType, OrErr, Result};
+use pingora::{Error, ErrorType, Result};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use whodunit_filters::attribution::cause::proxy::PROXY_BUG;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 
+use super::pace::Pace;
+use super::wire::Wire;
 use crate::note::deny;
+use crate::observe;
 
 /// What stands for a piece of a body when the request is withdrawn; known by its address.
 static WITHDRAWN: [u8; 1] = [0];
@@ -49,6 +53,7 @@ struct Halves {
     taken: AtomicU64,
     /// The answer is complete.
     ended: Notify,
+    pace: Pace,
 }
 
 /// The final header section of the answer came.
@@ -59,15 +64,27 @@ const LATE: u8 = 2;
 /// The request.
 pub struct Stream {
     pub(super) inner: Http2Session,
+    pub(super) wire: Arc<Wire>,
     /// `https` where the connection is secured.
     scheme: Scheme,
+    /// The stream's number, once it has one.
+    number: Option<u32>,
+    read_timeout: Option<Duration>,
     write_timeout: Option<Duration>,
     halves: Arc<Halves>,
 }
 
 impl Stream {
-    pub(super) fn new(inner: Http2Session, scheme: Scheme) -> Self {
-        Self { inner, scheme, write_timeout: None, halves: Arc::default() }
+    pub(super) fn new(inner: Http2Session, wire: Arc<Wire>, scheme: Scheme) -> Self {
+        Self {
+            inner,
+            wire,
+            scheme,
+            number: None,
+            read_timeout: None,
+            write_timeout: None,
+            halves: Arc::default(),
+        }
     }
 
     /// A connection on which nothing came or went in time may hang: no other request is put on it.
@@ -85,8 +102,33 @@ impl Stream {
         error
     }
 
+    /// Marks an error that leaves the request out of what the origin acts on.
+    fn left_out(&self, mut error: Box<Error>) -> Box<Error> {
+        if let Some(number) = self.number {
+            let last = self.wire.goodbye().map(|goodbye| goodbye.last_stream);
+            observe::left_out(&mut error, Some(number), last);
+        }
+        error
+    }
+
+    /// Waits for the answer. As over HTTP/1.1, the origin's time begins anew with each piece of the
+    /// body that it takes; while one is on the way, the time for writing runs.
+    async fn header(&mut self) -> Result<()> {
+        let Some(limit) = self.read_timeout else { return self.inner.read_response_header().await };
+        let mut left = limit;
+        loop {
+            if let Ok(read) = timeout(left, self.inner.read_response_header()).await {
+                return read;
+            }
+            left = limit.saturating_sub(self.halves.pace.rests());
+            if left.is_zero() {
+                return Err(Error::explain(ErrorType::ReadTimedout, "while an answer was awaited"));
+            }
+        }
+    }
+
     /// Rewrites a request's head for HTTP/2 (RFC 9113 section 8.3.1).
-    fn translate(&self, request: &mut RequestHeader) -> Result<()> {
+    fn translate(&self, request: &mut RequestHeader) -> Option<()> {
         for name in [CONNECTION, TRANSFER_ENCODING, UPGRADE] {
             request.remove_header(&name);
         }
@@ -94,21 +136,26 @@ impl Stream {
         request.remove_header("proxy-connection");
         request.remove_header("http2-settings");
         let host = request.remove_header(&HOST);
-        let authority = match host {
-            Some(host) => Authority::try_from(host.as_bytes()).ok(),
-            None => request.uri.authority().cloned(),
-        };
-        let invalid = || Error::explain(ErrorType::InvalidHTTPHeader, "no authority");
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri = Uri::builder()
             .scheme(self.scheme.clone())
-            .authority(authority.ok_or_else(invalid)?)
+            .authority(self.authority(host, &request.uri)?)
             .path_and_query(path)
-            .build()
-            .or_err(ErrorType::InvalidHTTPHeader, "no URI")?;
-        request.set_uri(uri);
+            .build();
+        request.set_uri(uri.ok()?);
         request.set_version(http::Version::HTTP_2);
-        Ok(())
+        Some(())
+    }
+
+    /// Who is asked. A request that does not say, as HTTP/1.0 allows, means whoever it is sent to.
+    fn authority(&self, host: Option<HeaderValue>, uri: &Uri) -> Option<Authority> {
+        match host.filter(|host| !host.is_empty()) {
+            Some(host) => Authority::try_from(host.as_bytes()).ok(),
+            None => uri.authority().cloned().or_else(|| match self.inner.server_addr()? {
+                SocketAddr::Inet(address) => Authority::try_from(address.to_string()).ok(),
+                SocketAddr::Unix(_) => Some(Authority::from_static("localhost")),
+            }),
+        }
     }
 }
 
@@ -119,8 +166,14 @@ impl Session for Stream {
         mut request: Box<RequestHeader>,
         end: bool,
     ) -> Result<()> {
-        self.translate(&mut request).map_err(Error::into_in)?;
-        self.inner.write_request_header(request, end)
+        if self.translate(&mut request).is_none() {
+            let at = "a request that HTTP/2 has no form for";
+            return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, at)));
+        }
+        self.inner.write_request_header(request, end).map_err(|mut error| {
+            observe::left_out(&mut error, None, None);
+            error
+        })
     }
 
     async fn write_request_body(&mut self, data: Bytes, end: bool) -> Result<()> {
@@ -132,7 +185,7 @@ impl Session for Stream {
     }
 
     fn set_read_timeout(&mut self, timeout: Option<Duration>) {
-        self.inner.read_timeout = timeout;
+        self.read_timeout = timeout;
     }
 
     fn set_write_timeout(&mut self, timeout: Option<Duration>) {
@@ -141,8 +194,9 @@ impl Session for Stream {
     }
 
     async fn read_response_header(&mut self) -> Result<()> {
-        let read = self.inner.read_response_header().await;
-        read.map_err(|error| self.late(error))?;
+        let read = self.header().await;
+        self.inner.read_timeout = self.read_timeout;
+        read.map_err(|error| self.left_out(self.late(error)))?;
         self.halves.state.store(ANSWERED, Ordering::Relaxed);
         if self.inner.response_finished() {
             self.halves.ended.notify_one();
@@ -205,6 +259,7 @@ impl Session for Stream {
 
     fn take_request_body_writer(&mut self) -> Option<Box<dyn BodyWrite>> {
         let writer = self.inner.take_request_body_writer()?;
+        self.number = Some(writer.stream_id().as_u32());
         let halves = self.halves.clone();
         Some(Box::new(Body { writer, timeout: self.write_timeout, halves, broken: false }))
     }
@@ -299,11 +354,17 @@ impl BodyWrite for Body {
             self.give_up();
             return Ok(());
         }
+        let halves = self.halves.clone();
+        let step = halves.pace.step();
         self.broken = !self.send(data).await;
+        if !self.broken {
+            step.done();
+        }
         Ok(())
     }
 
     async fn finish(&mut self) -> Result<()> {
+        self.halves.pace.step().done();
         // As above.
         self.broken |= self.broken || self.writer.send_data(Bytes::new(), true).is_err();
         Ok(())

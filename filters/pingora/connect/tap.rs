@@ -1,6 +1,6 @@
 //! A connection to the origin on whose way in something is watched or held back.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::frames::Frames;
 use super::latch::Latch;
+use crate::stall::Stall;
 
 /// The connection.
 #[derive(Debug)]
@@ -29,8 +30,10 @@ pub(super) struct Tap {
 pub(super) enum Watch {
     /// It waits for the latch.
     Upgrade(Latch),
-    /// Its beginning and its last words are noted.
-    Http2(Frames),
+    /// Its beginning and its last words are noted. Nobody waits for the end of such a connection:
+    /// where the other end reads no more, its last words would never go out. Its digest leads to what
+    /// is known of it.
+    Http2(Frames, Stall, Arc<ProxyDigest>),
 }
 
 impl Tap {
@@ -40,6 +43,23 @@ impl Tap {
 
     fn pin(&mut self) -> Pin<&mut Stream> {
         Pin::new(&mut self.inner)
+    }
+
+    /// What came of a write.
+    fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match &mut self.watch {
+            Watch::Http2(_, stall, _) => stall.watch(cx, poll),
+            Watch::Upgrade(_) => poll,
+        }
+    }
+
+    /// Something was written, or could not be.
+    fn wrote(&mut self, written: io::Result<usize>) -> Poll<io::Result<usize>> {
+        if let (Watch::Upgrade(latch), true) = (&self.watch, written.is_err()) {
+            // The end will not be written; what the origin had to say may still be there.
+            latch.open();
+        }
+        Poll::Ready(written)
     }
 }
 
@@ -55,7 +75,7 @@ impl AsyncRead for Tap {
         }
         let before = out.filled().len();
         let poll = tap.pin().poll_read(cx, out);
-        if let Watch::Http2(frames) = &mut tap.watch {
+        if let Watch::Http2(frames, ..) = &mut tap.watch {
             frames.came(&out.filled()[before..]);
         }
         poll
@@ -69,17 +89,30 @@ impl AsyncWrite for Tap {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let tap = self.get_mut();
-        let written = ready!(tap.pin().poll_write(cx, bytes));
-        if let (Watch::Upgrade(latch), true) = (&tap.watch, written.is_err()) {
-            // The end will not be written; what the origin had to say may still be there.
-            latch.open();
-        }
-        Poll::Ready(written)
+        let poll = tap.pin().poll_write(cx, bytes);
+        let written = ready!(tap.watch(cx, poll));
+        tap.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let tap = self.get_mut();
+        let poll = tap.pin().poll_write_vectored(cx, slices);
+        let written = ready!(tap.watch(cx, poll));
+        tap.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let tap = self.get_mut();
-        let flushed = ready!(tap.pin().poll_flush(cx));
+        let poll = tap.pin().poll_flush(cx);
+        let flushed = ready!(tap.watch(cx, poll));
         if let Watch::Upgrade(latch) = &tap.watch {
             latch.flushed();
         }
@@ -91,7 +124,8 @@ impl AsyncWrite for Tap {
         if let Watch::Upgrade(latch) = &tap.watch {
             latch.open();
         }
-        tap.pin().poll_shutdown(cx)
+        let poll = tap.pin().poll_shutdown(cx);
+        tap.watch(cx, poll)
     }
 }
 
@@ -126,7 +160,10 @@ impl GetTimingDigest for Tap {
 
 impl GetProxyDigest for Tap {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.inner.get_proxy_digest()
+        match &self.watch {
+            Watch::Http2(.., digest) => Some(digest.clone()),
+            Watch::Upgrade(_) => self.inner.get_proxy_digest(),
+        }
     }
 }
 

@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use pingora::http::ResponseHeader;
+use pingora::protocols::Digest;
+use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::upstreams::peer::{Tracer, Tracing};
 
 use super::kernel::TcpInfo;
@@ -108,6 +111,21 @@ impl Wire {
         self.local || self.info().is_some_and(TcpInfo::all_acknowledged)
     }
 
+    /// Itself as a part of its connection's digest. A connection that requests share may be closed
+    /// when one of them has only just been put on it, and its descriptor be another's: there the
+    /// digest leads to it still. What Pingora means the part for, the way through another proxy, no
+    /// connection of ours has.
+    pub(super) fn digest(self: &Arc<Self>) -> Arc<ProxyDigest> {
+        let said = ResponseHeader::build(200, Some(0)).expect("a status");
+        Arc::new(ProxyDigest::new(Box::new(said), Some(Box::new(self.clone()))))
+    }
+
+    /// The connection that a digest leads to.
+    pub(crate) fn of(digest: &Digest) -> Option<Arc<Self>> {
+        let part = digest.proxy_digest.as_ref()?.user_data.as_ref()?;
+        part.downcast_ref::<Arc<Self>>().cloned()
+    }
+
     fn close(&self) {
         let info = TcpInfo::of(self.fd);
         *self.locked() = End::Over(info);
@@ -186,6 +204,8 @@ mod tests {
         tracer.0.on_disconnected();
         drop(stream);
         assert!(wires.find(fd).is_none());
+        let digest = Digest { proxy_digest: Some(wire.digest()), ..Digest::default() };
+        assert!(Arc::ptr_eq(&Wire::of(&digest).expect("it leads there"), &wire));
         assert!(wire.info().is_some_and(TcpInfo::all_acknowledged), "as it was at the end");
     }
 }

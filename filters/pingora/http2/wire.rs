@@ -10,11 +10,11 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::frames::{DATA, Frames, HEADERS, RST_STREAM, Seen};
 use super::room::Room;
 use crate::arrival::{ClientFacts, Left};
+use crate::stall::Stall;
 
 /// The connection.
 pub(super) struct Wire {
@@ -26,9 +26,7 @@ pub(super) struct Wire {
     /// The request that the DATA frame under way belongs to.
     uploading: Option<Arc<ClientFacts>>,
     midway: bool,
-    /// How long a write may make no progress.
-    patience: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
+    stall: Stall,
 }
 
 impl Wire {
@@ -47,8 +45,7 @@ impl Wire {
             room,
             uploading: None,
             midway: false,
-            patience,
-            stalled: None,
+            stall: Stall::new(patience),
         }
     }
 
@@ -97,22 +94,11 @@ impl Wire {
 
     /// Gives up on a write that makes no progress.
     fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        match poll {
-            Poll::Pending => {
-                let until = Instant::now() + self.patience;
-                let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(until)));
-                ready!(stalled.as_mut().poll(cx));
-                self.room.lost(Left::Stalled);
-                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-            }
-            Poll::Ready(result) => {
-                self.stalled = None;
-                if let Err(error) = &result {
-                    self.room.lost(Left::of(error));
-                }
-                Poll::Ready(result)
-            }
+        let result = ready!(self.stall.watch(cx, poll));
+        if let Err(error) = &result {
+            self.room.lost(Left::of(error));
         }
+        Poll::Ready(result)
     }
 }
 

@@ -13,6 +13,10 @@ use crate::observe::{self, Moment};
 
 /// The exchange with the origin broke.
 pub(crate) fn broke(session: &mut Session, case: &mut Case, error: &Error) {
+    let untouched = observe::not_looked_at(error) && case.exchange.upstream_status.is_none();
+    if let Some(attempt) = case.exchange.last_attempt_mut() {
+        attempt.untouched = untouched;
+    }
     if case.exchange.failure().is_some() {
         // It was given up here; what breaks then is a consequence.
         return;
