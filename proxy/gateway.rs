@@ -162,7 +162,8 @@ impl ProxyHttp for Gateway {
         let note = session.note();
         note.dns = picked.name.is_some().then_some(picked.dns);
         note.answer_age = picked.answer_age;
-        let source = if upgrades(session) && session.as_downstream_mut().is_body_empty() {
+        let upgrades = upgrades(session) && destination.pool.upstream.line.may_be_http1();
+        let source = if upgrades && session.as_downstream_mut().is_body_empty() {
             Source::Upgrade
         } else if trip.tried.is_empty() {
             Source::Pooled
@@ -262,10 +263,13 @@ impl ProxyHttp for Gateway {
     }
 }
 
-/// Whether the client asks for another protocol on its connection (RFC 9110 section 7.8).
+/// Whether the client asks for another protocol on its connection (RFC 9110 section 7.8). HTTP/2 it
+/// may ask for with every request, and in vain: that is no longer asked for so (RFC 9113 section
+/// 3.1), and Pingora does not pass it on.
 fn upgrades(session: &Session) -> bool {
     let headers = &session.req_header().headers;
-    headers.contains_key(UPGRADE) && headers.contains_key(CONNECTION)
+    headers.get(UPGRADE).is_some_and(|to| !to.as_bytes().eq_ignore_ascii_case(b"h2c"))
+        && headers.contains_key(CONNECTION)
 }
 
 /// Why an endpoint was passed over, in a word.

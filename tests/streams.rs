@@ -1,5 +1,6 @@
 //! Origins that speak HTTP/2: streams that are reset, connections that are said goodbye to.
 
+mod requests;
 mod shared;
 
 use h2::Reason;

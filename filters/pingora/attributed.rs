@@ -201,7 +201,7 @@ where
         guard::hook(Phase::Send, theirs).await?;
         steps::forwarding(session, request, &mut ctx.case)?;
         steps::bodiless(session, &mut ctx.case);
-        Ok(())
+        steps::invite(session, request, &mut ctx.case).await
     }
 
     async fn request_body_filter(

@@ -21,6 +21,12 @@ pub(crate) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-statu
 /// The same as it is spelt on the wire.
 const SPELT: &str = "Proxy-Status";
 
+/// Tells the client that its body is wanted (RFC 9110 section 15.2.1).
+pub(crate) async fn invite(session: &mut Session) -> pingora::Result<()> {
+    let told = session.as_downstream_mut().write_continue_response().await;
+    told.map_err(pingora::Error::into_down)
+}
+
 /// An answer of our own.
 #[derive(Debug)]
 pub(crate) struct Reply {

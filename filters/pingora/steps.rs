@@ -3,6 +3,7 @@
 mod broken;
 mod chosen;
 mod inquire;
+mod invite;
 mod mistaken;
 
 use std::any::Any;
@@ -24,6 +25,7 @@ use whodunit_filters::methods;
 
 pub(crate) use self::broken::{broke, refused_early, served};
 pub(crate) use self::inquire::{Pending, inquired, noted};
+pub(crate) use self::invite::invite;
 use crate::arrival::Arrival;
 use crate::connect::withdrawal;
 use crate::connections::Connections;

@@ -82,6 +82,12 @@ impl Line {
             Protocol::H2 | Protocol::H2c => true,
         }
     }
+
+    /// Whether a connection may be HTTP/1.1, which alone knows how to change into another protocol.
+    #[must_use]
+    pub const fn may_be_http1(&self) -> bool {
+        matches!(self.protocol, Protocol::Auto | Protocol::Http1)
+    }
 }
 
 /// What the connector reads back of a peer.
