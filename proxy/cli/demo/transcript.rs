@@ -79,7 +79,7 @@ fn request(out: &mut String, scene: &Scene) {
         Manner::Unfinished => line!(out, "  … and the header never ends"),
         Manner::Leaving => line!(out, "  … and the client leaves after 300 ms"),
         Manner::Again | Manner::Rested => {
-            line!(out, "  … after an earlier one that was answered well")
+            line!(out, "  … after an earlier one that was answered well");
         }
     }
 }
