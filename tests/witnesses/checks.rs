@@ -1,9 +1,13 @@
 //! The look that is had at an endpoint after a request there failed.
 
+use std::sync::{Mutex, mpsc};
+
 use h2::Reason;
 
 use super::{OK, address};
+use crate::causes::path::moving;
 use crate::rig::certificates::{Authority, Says};
+use crate::rig::dns;
 use crate::rig::h2::{self as framed, Act, Answer};
 use crate::rig::net::Refusing;
 use crate::rig::origin::{Conversation, Origin};
@@ -202,6 +206,43 @@ fn a_look_speaks_http2_where_a_request_does() {
     let settings = Settings::endpoints(&[&mute.endpoint]).having("protocol: h2c");
     let (check, _) = found(&looking_by(settings), &mute.endpoint);
     assert_eq!(check, "origin_closed");
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_by_now_is_the_step_that_is_named() {
+    let (asked, waiting) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let (asked, released) = (Mutex::new(asked), Mutex::new(released));
+    let origin = Origin::new(move |mut connection| {
+        while let Some(request) = connection.request() {
+            if request.target == "/slow" {
+                asked.lock().expect("nobody panicked").send(()).expect("the test waits");
+                released.lock().expect("nobody panicked").recv().expect("the test goes on");
+                return connection.close();
+            }
+            connection.send(OK);
+        }
+    });
+    let (dns, settings) = moving(&origin.endpoint);
+    dns.set("api.test", dns::Answer::Addresses(vec![[127, 0, 0, 1].into()], 1));
+    let proxy = looking_by(settings.having("timeouts: { read: 20s }"));
+    let mut first = proxy.connect();
+    first.send("POST /slow HTTP/1.1\r\nHost: app.test\r\nContent-Length: 0\r\n\r\n");
+    waiting.recv().expect("the origin is asked");
+    dns.set("api.test", dns::Answer::Addresses(vec![[127, 0, 0, 2].into()], 300));
+    until("the name to be asked for again", || {
+        let told = proxy.get("/");
+        told.text("next_hop").starts_with("127.0.0.2:").then_some(())
+    });
+    let told = proxy.exchange(|| {
+        release.send(()).expect("the origin waits");
+        first.receive("POST")
+    });
+    assert_eq!(told.text("cause"), "origin_closed", "{:#}", told.record);
+    until("somebody to look", || {
+        let check = address(&proxy, &origin.endpoint)["check"].clone();
+        check.as_str().map(|check| assert_eq!(check, "dns_stale_address"))
+    });
 }
 
 #[test]

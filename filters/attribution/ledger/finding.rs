@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::attribution::cause::path::DNS_STALE_ADDRESS;
 use crate::attribution::cause::{self, Cause};
 use crate::attribution::evidence::{Failure, Phase};
 use crate::attribution::exchange::{Attempt, Exchange, NextHop};
@@ -22,7 +23,9 @@ const ANSWERS: &str = "answers";
 impl Finding {
     /// Whether a connection that is made later shows that this is so no more.
     pub(super) fn refuted_by_a_connection(self) -> bool {
-        matches!(self, Self::Failed(cause) if cause.phase == Phase::Connect)
+        // Where a name leads to is not for a connection to show.
+        matches!(self, Self::Failed(cause)
+            if cause.phase == Phase::Connect && cause.id != DNS_STALE_ADDRESS.id)
     }
 
     /// The verdict on a look at this endpoint that failed, as on a request that fails so.

@@ -1,7 +1,9 @@
 use super::*;
 use crate::attribution::cause;
 use crate::attribution::cause::answer::ORIGIN_SLOW;
-use crate::attribution::cause::path::{CONNECT_REFUSED, CONNECT_TIMEOUT, DNS_NAME_NOT_FOUND};
+use crate::attribution::cause::path::{
+    CONNECT_REFUSED, CONNECT_TIMEOUT, DNS_NAME_NOT_FOUND, DNS_STALE_ADDRESS,
+};
 
 #[test]
 fn accepted_connections_are_counted_from_an_instant() {
@@ -173,6 +175,7 @@ fn a_check_that_could_not_connect_is_forgotten_when_somebody_can() {
         (Finding::Failed(&CONNECT_TIMEOUT), false),
         (Finding::Failed(&ORIGIN_SLOW), true),
         (Finding::Failed(&DNS_NAME_NOT_FOUND), true),
+        (Finding::Failed(&DNS_STALE_ADDRESS), true),
     ] {
         let known = Neighbour::default();
         known.accepted(now);
