@@ -200,7 +200,6 @@ where
         let theirs = self.inner.upstream_request_filter(session, request, &mut ctx.inner);
         guard::hook(Phase::Send, theirs).await?;
         steps::forwarding(session, request, &mut ctx.case)?;
-        steps::bodiless(session, &mut ctx.case);
         steps::invite(session, request, &mut ctx.case).await
     }
 

@@ -7,6 +7,7 @@
 //! that was to speak TLS, the protocol chosen. HTTP/1.1 goes on through Pingora as ever, HTTP/2
 //! through its door for other protocols.
 
+mod body;
 mod certificate;
 mod frames;
 mod handshake;
@@ -44,6 +45,7 @@ use self::reach::{Broken, Ready};
 use crate::note::{deny, fail_on};
 use crate::observe::{self, Moment};
 
+pub(crate) use self::body::withdrawal;
 pub(crate) use self::handshake::refused as tls_refused;
 pub(crate) use self::kernel::TcpInfo;
 pub use self::latch::Latch;
@@ -51,7 +53,6 @@ pub use self::line::{Line, Patience, Protocol};
 pub use self::look::{Look, look};
 pub(crate) use self::rest::TELLING;
 pub use self::stream::Stream;
-pub(crate) use self::stream::withdrawal;
 pub use self::tls::{Tls, TlsSettings, Unusable};
 pub(crate) use self::wire::{Wire, Wires};
 

@@ -5,14 +5,15 @@ mod chosen;
 mod inquire;
 mod invite;
 mod mistaken;
+mod sending;
 
 use std::any::Any;
 use std::os::unix::io::RawFd;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::header as names;
-use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::http::ResponseHeader;
 use pingora::protocols::Digest;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::Session;
@@ -26,14 +27,14 @@ use whodunit_filters::methods;
 pub(crate) use self::broken::{broke, refused_early, served};
 pub(crate) use self::inquire::{Pending, inquired, noted};
 pub(crate) use self::invite::invite;
+pub(crate) use self::sending::{forwarding, one_hop, uploaded, uploading, withdrawn};
 use crate::arrival::Arrival;
-use crate::connect::withdrawal;
 use crate::connections::Connections;
 use crate::context::Case;
 use crate::note::{self, Noted, deny};
 use crate::observe::{self, Moment};
 use crate::own::Own;
-use crate::{edit, hop, http2, outcome, view};
+use crate::{http2, view};
 
 /// The ingress hands over what it knows of the request's arrival; what the service persisted with
 /// the connection is given back.
@@ -184,103 +185,6 @@ pub(crate) fn connected(
         if let Some(wire) = &case.wire {
             case.use_of_wire = wire.rest.taken(lane.neighbour());
         }
-    }
-}
-
-/// Takes off what belongs to the client's hop, where Pingora does not.
-pub(crate) fn one_hop(request: &mut RequestHeader, case: &Case) -> Result<()> {
-    if case.is_shared() { hop::strip(request).map_err(|failure| deny(*failure)) } else { Ok(()) }
-}
-
-/// The header section is about to go to the origin.
-pub(crate) fn forwarding(
-    session: &mut Session,
-    request: &mut RequestHeader,
-    case: &mut Case,
-) -> Result<()> {
-    single_length(request)?;
-    let view = view::request(session, case);
-    let mut edit = edit::Request(request);
-    case.settings.chain.forward(&view, &case.route(), &mut edit);
-    if case.timeouts.response.value.is_some() && case.client.is_some() {
-        outcome::foresee(session, case);
-    }
-    let expect = request.headers.get(names::EXPECT);
-    case.invitation =
-        expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
-    case.upgrade = request.headers.get(names::UPGRADE).cloned();
-    case.sending();
-    if case.is_shared() && session.as_downstream_mut().is_body_empty() {
-        // Nobody asks for the body of such a request: its head is all of it.
-        case.sent();
-    }
-    Ok(())
-}
-
-/// Over HTTP/2 a request without a body is whole with its header section, and no body is asked for.
-pub(crate) fn bodiless(session: &mut Session, case: &mut Case) {
-    if case.is_shared() && session.as_downstream_mut().is_body_empty() {
-        case.sent();
-    }
-}
-
-/// A length that is stated again and again, always the same, is passed on once (RFC 9110 section
-/// 8.6).
-fn single_length(request: &mut RequestHeader) -> Result<()> {
-    let mut lines = request.headers.get_all(names::CONTENT_LENGTH).iter();
-    let Some(first) = lines.next().map(http::HeaderValue::as_bytes) else { return Ok(()) };
-    let number = first.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
-    if lines.next().is_some() || number.len() < first.len() {
-        let number = number.to_vec();
-        request.insert_header(names::CONTENT_LENGTH, number)?;
-    }
-    Ok(())
-}
-
-/// A piece of the request's body came from the client.
-pub(crate) fn uploaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
-    let Some(piece) = body.filter(|piece| !piece.is_empty()) else { return Ok(()) };
-    case.invitation = false;
-    case.uploaded += piece.len() as u64;
-    case.last_upload = Some(Instant::now());
-    obey(case.settings.chain.request_body(case.uploaded, &case.route()))
-}
-
-/// It must not go on to the origin. Over HTTP/2 the request is broken off there as well, for nobody
-/// is told of an error in the middle of a body.
-pub(crate) fn withdrawn(
-    case: &mut Case,
-    body: &mut Option<Bytes>,
-    refusal: Box<Error>,
-) -> Result<()> {
-    if !case.is_shared() {
-        return Err(refusal);
-    }
-    if case.exchange.failure().is_none() {
-        let failure = match of_service(&refusal) {
-            Some((failure, status)) => {
-                case.chosen = Some(status);
-                failure
-            }
-            None => {
-                observe::failure(&refusal, Moment::of(&case.exchange, false, case.request_sent))
-            }
-        };
-        case.fail(failure);
-    }
-    *body = Some(withdrawal());
-    Ok(())
-}
-
-/// It goes on to the origin.
-pub(crate) fn uploading(case: &mut Case, body: &mut Option<Bytes>, end: bool) {
-    // An empty last piece would be written as a second last chunk and desynchronise the origin's
-    // connection (cloudflare/pingora#935).
-    if end && body.as_ref().is_some_and(Bytes::is_empty) {
-        *body = None;
-    }
-    if end && case.exchange.failure().is_none() {
-        case.sent();
     }
 }
 

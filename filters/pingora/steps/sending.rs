@@ -1,0 +1,107 @@
+//! The request goes on to the origin.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::header as names;
+use pingora::http::RequestHeader;
+use pingora::proxy::Session;
+use pingora::{Error, Result};
+use whodunit_filters::chain::Filter;
+
+use super::{obey, of_service};
+use crate::connect::withdrawal;
+use crate::context::Case;
+use crate::note::deny;
+use crate::observe::{self, Moment};
+use crate::{edit, hop, outcome, view};
+
+/// Takes off what belongs to the client's hop, where Pingora does not.
+pub(crate) fn one_hop(request: &mut RequestHeader, case: &Case) -> Result<()> {
+    if case.is_shared() { hop::strip(request).map_err(|failure| deny(*failure)) } else { Ok(()) }
+}
+
+/// The header section is about to go to the origin.
+pub(crate) fn forwarding(
+    session: &mut Session,
+    request: &mut RequestHeader,
+    case: &mut Case,
+) -> Result<()> {
+    single_length(request)?;
+    let view = view::request(session, case);
+    let mut edit = edit::Request(request);
+    case.settings.chain.forward(&view, &case.route(), &mut edit);
+    if case.timeouts.response.value.is_some() && case.client.is_some() {
+        outcome::foresee(session, case);
+    }
+    let expect = request.headers.get(names::EXPECT);
+    case.invitation =
+        expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    case.upgrade = request.headers.get(names::UPGRADE).cloned();
+    case.sending();
+    if case.is_shared() && session.as_downstream_mut().is_body_empty() {
+        // Nobody asks for the body of such a request: its head is all of it.
+        case.sent();
+    }
+    Ok(())
+}
+
+/// A length that is stated again and again, always the same, is passed on once (RFC 9110 section
+/// 8.6).
+fn single_length(request: &mut RequestHeader) -> Result<()> {
+    let mut lines = request.headers.get_all(names::CONTENT_LENGTH).iter();
+    let Some(first) = lines.next().map(http::HeaderValue::as_bytes) else { return Ok(()) };
+    let number = first.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii();
+    if lines.next().is_some() || number.len() < first.len() {
+        let number = number.to_vec();
+        request.insert_header(names::CONTENT_LENGTH, number)?;
+    }
+    Ok(())
+}
+
+/// A piece of the request's body came from the client.
+pub(crate) fn uploaded(case: &mut Case, body: Option<&Bytes>) -> Result<()> {
+    let Some(piece) = body.filter(|piece| !piece.is_empty()) else { return Ok(()) };
+    case.invitation = false;
+    case.uploaded += piece.len() as u64;
+    case.last_upload = Some(Instant::now());
+    obey(case.settings.chain.request_body(case.uploaded, &case.route()))
+}
+
+/// It must not go on to the origin. Over HTTP/2 the request is broken off there as well, for nobody
+/// is told of an error in the middle of a body.
+pub(crate) fn withdrawn(
+    case: &mut Case,
+    body: &mut Option<Bytes>,
+    refusal: Box<Error>,
+) -> Result<()> {
+    if !case.is_shared() {
+        return Err(refusal);
+    }
+    if case.exchange.failure().is_none() {
+        let failure = match of_service(&refusal) {
+            Some((failure, status)) => {
+                case.chosen = Some(status);
+                failure
+            }
+            None => {
+                observe::failure(&refusal, Moment::of(&case.exchange, false, case.request_sent))
+            }
+        };
+        case.fail(failure);
+    }
+    *body = Some(withdrawal());
+    Ok(())
+}
+
+/// It goes on to the origin.
+pub(crate) fn uploading(case: &mut Case, body: &mut Option<Bytes>, end: bool) {
+    // An empty last piece would be written as a second last chunk and desynchronise the origin's
+    // connection (cloudflare/pingora#935).
+    if end && body.as_ref().is_some_and(Bytes::is_empty) {
+        *body = None;
+    }
+    if end && case.exchange.failure().is_none() {
+        case.sent();
+    }
+}
