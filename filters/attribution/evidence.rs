@@ -78,7 +78,7 @@ tokens! {
 tokens! {
     /// Which requests fail beside one that did, as far as the last minutes tell.
     pub enum Scope {
-        /// All of them, for some time: more likely something that was set up or broke for good.
+        /// All of them of late: more likely something that is set up wrong, or is down.
         All = "all",
         /// Some of them: more likely too little room, or a loss on the way.
         Some = "some",

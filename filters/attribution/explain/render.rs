@@ -231,7 +231,7 @@ const fn sure(certainty: Certainty) -> &'static str {
 const fn beside(scope: Scope) -> &'static str {
     match scope {
         Scope::All => {
-            "all requests there fail for some time: look for what was set up wrong or broke for good"
+            "all requests there have failed of late: look for what is set up wrong, or is down"
         }
         Scope::Some => {
             "some requests there fail and some do not: look for too little room, or losses on the way"

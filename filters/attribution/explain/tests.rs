@@ -24,7 +24,7 @@ fn says(text: &str, words: &[&str]) {
 #[test]
 fn a_value_says_what_became_of_other_requests() {
     for (scope, words) in [
-        ("all", "Others: all requests there fail for some time"),
+        ("all", "Others: all requests there have failed of late"),
         ("some", "Others: some requests there fail and some do not"),
         ("first", "Others: no other request there failed"),
     ] {

@@ -9,7 +9,7 @@ use pingora::proxy::Session;
 use pingora::{Error, Result};
 use whodunit_filters::chain::Filter;
 
-use super::{obey, of_service};
+use super::{obey, of_service, refused_early};
 use crate::connect::withdrawal;
 use crate::context::Case;
 use crate::note::deny;
@@ -101,7 +101,9 @@ pub(crate) fn uploading(case: &mut Case, body: &mut Option<Bytes>, end: bool) {
     if end && body.as_ref().is_some_and(Bytes::is_empty) {
         *body = None;
     }
-    if end && case.exchange.failure().is_none() {
+    // Over HTTP/2 nobody tells whether an origin that has refused a request takes the rest of it.
+    let unwanted = case.is_shared() && refused_early(case);
+    if end && !unwanted && case.exchange.failure().is_none() {
         case.sent();
     }
 }
