@@ -9,7 +9,7 @@
 
 mod body;
 mod certificate;
-mod frames;
+mod goodbye;
 mod handshake;
 mod heard;
 mod kernel;

@@ -10,7 +10,6 @@
 //! The codec answers for what is wrong with frames; what it turns away is recorded here. A request
 //! that is wrong by the rules of HTTP is handed on with its refusal, and refused like any other.
 
-mod frames;
 mod preface;
 mod request;
 mod room;
@@ -31,7 +30,7 @@ use tokio::time::timeout;
 use whodunit_filters::attribution::Failure;
 use whodunit_filters::head::Glimpse;
 
-pub(crate) use self::preface::{Opening, opening};
+pub(crate) use self::preface::{Opening, PREFACE, opening};
 use self::room::Room;
 pub(crate) use self::turn::handed;
 use self::visit::Visit;

@@ -21,6 +21,7 @@ mod counters;
 mod cutoff;
 mod door;
 mod edit;
+mod frames;
 mod gate;
 mod guard;
 mod hop;

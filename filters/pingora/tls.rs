@@ -1,7 +1,7 @@
 //! What rustls says of a handshake with the origin that failed, read out of the text in which
 //! Pingora wraps it. Each text relied on is pinned by a test against rustls itself.
 
-use whodunit_filters::attribution::{CertificateFault, Failure, Fault, Key, Phase, Side};
+use whodunit_filters::attribution::{CertificateFault, Failure, Fault, Phase, Side};
 
 /// Where in Pingora's text rustls' own begins.
 const WRAPPED: &str = "tls connect error cause: ";
@@ -9,28 +9,28 @@ const WRAPPED: &str = "tls connect error cause: ";
 /// How rustls begins to tell of an alert.
 pub(crate) const ALERT: &str = "received fatal alert: ";
 
-/// The alerts that servers send, by rustls' name, with their numbers and names (RFC 8446 section
-/// 6 and the IANA registry).
-const ALERTS: [(&str, u8, &str); 19] = [
-    ("UnexpectedMessage", 10, "unexpected_message"),
-    ("BadRecordMac", 20, "bad_record_mac"),
-    ("RecordOverflow", 22, "record_overflow"),
-    ("HandshakeFailure", 40, "handshake_failure"),
-    ("BadCertificate", 42, "bad_certificate"),
-    ("UnsupportedCertificate", 43, "unsupported_certificate"),
-    ("CertificateRevoked", 44, "certificate_revoked"),
-    ("CertificateExpired", 45, "certificate_expired"),
-    ("CertificateUnknown", 46, "certificate_unknown"),
-    ("IllegalParameter", 47, "illegal_parameter"),
-    ("UnknownCA", 48, "unknown_ca"),
-    ("AccessDenied", 49, "access_denied"),
-    ("DecodeError", 50, "decode_error"),
-    ("DecryptError", 51, "decrypt_error"),
-    ("ProtocolVersion", 70, "protocol_version"),
-    ("InternalError", 80, "internal_error"),
-    ("UnrecognisedName", 112, "unrecognized_name"),
-    ("CertificateRequired", 116, "certificate_required"),
-    ("NoApplicationProtocol", 120, "no_application_protocol"),
+/// The alerts that servers send, by rustls' name, with their numbers (RFC 8446 section 6 and the
+/// IANA registry).
+const ALERTS: [(&str, u8); 19] = [
+    ("UnexpectedMessage", 10),
+    ("BadRecordMac", 20),
+    ("RecordOverflow", 22),
+    ("HandshakeFailure", 40),
+    ("BadCertificate", 42),
+    ("UnsupportedCertificate", 43),
+    ("CertificateRevoked", 44),
+    ("CertificateExpired", 45),
+    ("CertificateUnknown", 46),
+    ("IllegalParameter", 47),
+    ("UnknownCA", 48),
+    ("AccessDenied", 49),
+    ("DecodeError", 50),
+    ("DecryptError", 51),
+    ("ProtocolVersion", 70),
+    ("InternalError", 80),
+    ("UnrecognisedName", 112),
+    ("CertificateRequired", 116),
+    ("NoApplicationProtocol", 120),
 ];
 
 /// Why a certificate was refused, by how rustls begins to say so.
@@ -51,12 +51,8 @@ pub(crate) fn failure(text: &str) -> Failure {
     let text = text.split_once(WRAPPED).map_or(text, |(_, own)| own);
     let failure = |fault| Failure::new(Side::Origin, Phase::Tls, fault);
     if let Some(name) = text.strip_prefix(ALERT) {
-        return match ALERTS.iter().find(|(alert, ..)| name.starts_with(alert)) {
-            Some((_, id, name)) => failure(Fault::TlsAlert(*id))
-                .with(Key::AlertId, u64::from(*id))
-                .with(Key::Alert, *name),
-            None => failure(Fault::TlsHandshake),
-        };
+        let alert = ALERTS.iter().find(|(alert, _)| name.starts_with(alert));
+        return failure(alert.map_or(Fault::TlsHandshake, |(_, id)| Fault::TlsAlert(*id)));
     }
     if let Some(why) = text.strip_prefix("invalid peer certificate: ") {
         let fault = CERTIFICATES.iter().find(|(said, _)| why.starts_with(said));
@@ -122,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_alert_is_known_by_the_name_that_rustls_gives_it() {
-        for (name, id, _) in ALERTS {
+        for (name, id) in ALERTS {
             let alert = AlertDescription::from(id);
             assert_eq!(format!("{alert:?}"), name);
             assert_eq!(judged(&Error::AlertReceived(alert)), Fault::TlsAlert(id));

@@ -9,7 +9,7 @@ use pingora::protocols::Stream as Transport;
 use pingora::protocols::l4::socket::SocketAddr;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 
-use super::frames::Frames;
+use super::goodbye::Words;
 use super::line::{Line, Patience, Protocol};
 use super::tap::{Tap, Watch};
 use super::tls::HTTP2;
@@ -67,8 +67,8 @@ pub(super) async fn reach(
     };
     let transport = if http2 {
         wire.http2.store(true, Ordering::Relaxed);
-        let (frames, stall) = (Frames::new(wire.clone()), Stall::new(stall));
-        Tap::boxed(transport, Watch::Http2(frames, stall, wire.digest()))
+        let (words, stall) = (Words::new(wire.clone()), Stall::new(stall));
+        Tap::boxed(transport, Watch::Http2(words, stall, wire.digest()))
     } else if let Some(latch) = &line.latch {
         Tap::boxed(transport, Watch::Upgrade(latch.clone()))
     } else {

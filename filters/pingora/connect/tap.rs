@@ -14,7 +14,7 @@ use pingora::protocols::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
-use super::frames::Frames;
+use super::goodbye::Words;
 use super::latch::Latch;
 use crate::stall::Stall;
 
@@ -33,7 +33,7 @@ pub(super) enum Watch {
     /// Its beginning and its last words are noted. Nobody waits for the end of such a connection:
     /// where the other end reads no more, its last words would never go out. Its digest leads to what
     /// is known of it.
-    Http2(Frames, Stall, Arc<ProxyDigest>),
+    Http2(Words, Stall, Arc<ProxyDigest>),
 }
 
 impl Tap {
@@ -75,8 +75,8 @@ impl AsyncRead for Tap {
         }
         let before = out.filled().len();
         let poll = tap.pin().poll_read(cx, out);
-        if let Watch::Http2(frames, ..) = &mut tap.watch {
-            frames.came(&out.filled()[before..]);
+        if let Watch::Http2(words, ..) = &mut tap.watch {
+            words.came(&out.filled()[before..]);
         }
         poll
     }

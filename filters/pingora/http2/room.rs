@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::frames::{DATA, Frame, HEADERS, RST_STREAM};
 use crate::arrival::{ClientFacts, Left};
+use crate::frames::{DATA, Frame, HEADERS, RST_STREAM};
 
 /// The most streams that are followed. More than may be open at once: those that are refused are
 /// followed until they are.

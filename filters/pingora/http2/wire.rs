@@ -11,9 +11,9 @@ use bytes::{Buf, BytesMut};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frames::{DATA, Frames, HEADERS, RST_STREAM, Seen};
 use super::room::Room;
 use crate::arrival::{ClientFacts, Left};
+use crate::frames::{DATA, Frames, HEADERS, RST_STREAM, Seen};
 use crate::stall::Stall;
 
 /// The connection.
@@ -86,8 +86,8 @@ impl Wire {
     fn went(&mut self, bytes: &[u8]) {
         let Self { outgoing, room, .. } = self;
         outgoing.scan(bytes, |seen| {
-            if let Seen::Ended(frame, code) = seen {
-                room.sent(frame, code);
+            if let Seen::Ended(frame, word) = seen {
+                room.sent(frame, word.reset());
             }
         });
     }
