@@ -172,7 +172,7 @@ tokens! {
         Pmtu = "pmtu",
         /// Bytes in a full segment (`tcpi_snd_mss`).
         Segment = "segment",
-        /// Segments that came before an earlier one did (`tcpi_rcv_ooopack`).
+        /// Segments that came before an earlier one did, while that has not come (`tcpi_rcv_ooopack`).
         OutOfOrder = "out_of_order",
         /// Whether packets were seen to be lost: ours were sent again and again without being
         /// confirmed, or some of the other end's came while one before them never did.

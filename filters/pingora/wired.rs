@@ -23,7 +23,7 @@ impl Case {
         {
             self.still_sending(info, failure);
         }
-        note(&wire, !self.reused(), failure);
+        note(&wire, failure);
     }
 
     /// The whole request may have been written, but a part of it never left this machine.
@@ -52,13 +52,12 @@ impl Case {
     }
 }
 
-/// Adds what a connection tells of a failure on the origin's side; `fresh` says that it carried no
-/// request before.
-pub(crate) fn note(wire: &Wire, fresh: bool, failure: &mut Failure) {
+/// Adds what a connection tells of a failure on the origin's side.
+pub(crate) fn note(wire: &Wire, failure: &mut Failure) {
     match wire.info() {
         Some(info) => {
             info.note(failure);
-            failure.evidence.set_if_absent(Key::PacketsLost, info.packets_lost(fresh));
+            failure.evidence.set_if_absent(Key::PacketsLost, info.packets_lost());
         }
         None if wire.local => failure.evidence.set_if_absent(Key::Acknowledged, true),
         None => {}

@@ -252,6 +252,18 @@ each! {
         There::near_rule(&format!("{LARGE} drop"));
         before(&endpoint).start().get("/")
     };
+    /// Only the first of them is lost, and comes in the end: it is the origin that stops there.
+    one_segment_of_the_answer_lost_and_sent_again = Verdict {
+        cause: "origin_slow", party: "origin", certainty: "proved", sent: "acked", ..UNACKNOWLEDGED
+    }, |there| {
+        let endpoint = there.origin(|mut connection| {
+            connection.request();
+            connection.send(format!("HTTP/1.1 200 OK\r\nX-Long: {}", "x".repeat(5_000)));
+            connection.hold();
+        });
+        There::near_rule(&format!("{LARGE} limit rate 1/day burst 1 packets drop"));
+        before(&endpoint).start().get("/")
+    };
     /// A firewall that has forgotten the connection, or never knew it.
     reset_before_the_answer = Verdict {
         cause: "origin_reset", party: "origin", phase: "send|wait", certainty: "likely",

@@ -68,7 +68,7 @@ pub(super) async fn shake(
     }
     if let Some(counters) = counters {
         counters.note(&mut failure);
-        failure.evidence.set_if_absent(Key::PacketsLost, counters.packets_lost(true));
+        failure.evidence.set_if_absent(Key::PacketsLost, counters.packets_lost());
     }
     failure.evidence.set_if_absent(Key::Received, opening.len());
     let own = learned.refused.as_ref().is_some_and(|refused| refused.self_issued);

@@ -2,8 +2,8 @@
 //!
 //! Pingora has a reader of its own that ends before the other end's window, and no crate in the
 //! tree has one that does not; so this is the one place of the workspace with unsafe code: a call
-//! of `getsockopt` into a buffer of bytes. Its fields are then read by their place; a kernel that is
-//! older than a field leaves it out.
+//! of `getsockopt` into a buffer of bytes, and one of `ioctl` for a number. The fields are then read
+//! by their place; a kernel that is older than a field leaves it out.
 
 use std::os::fd::RawFd;
 
@@ -47,7 +47,9 @@ pub(crate) struct TcpInfo {
     /// Bytes sent, those sent again counted once (`tcpi_bytes_sent` less `tcpi_bytes_retrans`,
     /// Linux 4.19).
     sent: Option<u64>,
-    /// Segments that came before an earlier one did (`tcpi_rcv_ooopack`, Linux 5.4).
+    /// Segments that came before an earlier one did, if that has not come until now: the kernel
+    /// holds bytes that nobody can read. Else 0 (`tcpi_rcv_ooopack`, Linux 5.4, counts all that
+    /// ever came so).
     pub(crate) out_of_order: u32,
     /// Room that the other end leaves for more bytes (`tcpi_snd_wnd`, Linux 5.4).
     pub(crate) window: Option<u32>,
@@ -57,8 +59,12 @@ impl TcpInfo {
     /// Asks the kernel; `None` where the descriptor is no TCP socket.
     pub(crate) fn of(fd: RawFd) -> Option<Self> {
         let mut bytes = [0_u8; ROOM];
-        let length = ask(fd, &mut bytes)?;
-        Self::read(bytes.get(..length)?)
+        let length = ask(fd, libc::IPPROTO_TCP, libc::TCP_INFO, &mut bytes)?;
+        let mut info = Self::read(bytes.get(..length)?)?;
+        if info.out_of_order > 0 && !gap(fd) {
+            info.out_of_order = 0;
+        }
+        Some(info)
     }
 
     fn read(bytes: &[u8]) -> Option<Self> {
@@ -108,10 +114,9 @@ impl TcpInfo {
             && (self.probes > 0 || self.window.is_some_and(|window| window < self.segment))
     }
 
-    /// Whether packets were seen to be lost, on a connection that is `fresh`: what came out of order
-    /// on one that was used before may have been put right since.
-    pub(crate) const fn packets_lost(self, fresh: bool) -> bool {
-        self.unacked > 0 && self.retransmits > 0 || fresh && self.out_of_order > 0
+    /// Whether packets are lost at this moment, on their way there or here.
+    pub(crate) const fn packets_lost(self) -> bool {
+        self.unacked > 0 && self.retransmits > 0 || self.out_of_order > 0
     }
 
     /// Notes the counters as evidence.
@@ -144,28 +149,50 @@ impl TcpInfo {
     }
 }
 
-/// Fills `bytes` with the structure and tells how long it is.
+/// Whether the kernel holds bytes that nobody can read, as others before them have not come: its
+/// memory for what was received is in use (`SO_MEMINFO`, Linux 4.12), though nothing is to be read.
+fn gap(fd: RawFd) -> bool {
+    let mut bytes = [0_u8; ROOM];
+    let used = ask(fd, libc::SOL_SOCKET, SO_MEMINFO, &mut bytes)
+        .filter(|length| *length >= 4)
+        .is_some_and(|_| bytes.iter().take(4).any(|byte| *byte != 0));
+    used && readable(fd) == Some(0)
+}
+
+/// `asm-generic/socket.h`; the first of its numbers is `SK_MEMINFO_RMEM_ALLOC`
+/// (`linux/sock_diag.h`).
+const SO_MEMINFO: libc::c_int = 55;
+
+/// Fills `bytes` with what an option of a socket holds and tells how long it is.
 #[cfg(target_os = "linux")]
-#[expect(unsafe_code, reason = "there is no safe way to this option of a socket")]
-fn ask(fd: RawFd, bytes: &mut [u8; ROOM]) -> Option<usize> {
+#[expect(unsafe_code, reason = "there is no safe way to these options of a socket")]
+fn ask(fd: RawFd, level: i32, option: i32, bytes: &mut [u8; ROOM]) -> Option<usize> {
     let mut length = libc::socklen_t::try_from(ROOM).expect("a small number");
     // SAFETY: the kernel writes at most `length` bytes to `bytes`, which has that many, and any
     // value of a byte is valid. A descriptor that is not open, or no socket, is an error.
-    let failed = unsafe {
-        libc::getsockopt(
-            fd,
-            libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            bytes.as_mut_ptr().cast(),
-            &raw mut length,
-        )
-    };
+    let failed =
+        unsafe { libc::getsockopt(fd, level, option, bytes.as_mut_ptr().cast(), &raw mut length) };
     (failed == 0).then_some(usize::try_from(length).ok()?)
+}
+
+/// Bytes that can be read at once.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "the safe ways ask for a descriptor that is owned")]
+fn readable(fd: RawFd) -> Option<i32> {
+    let mut bytes = 0;
+    // SAFETY: the kernel writes one `int` to `bytes`, which is one; else it fails.
+    let failed = unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut bytes) };
+    (failed == 0).then_some(bytes)
 }
 
 /// Other systems have no such structure.
 #[cfg(not(target_os = "linux"))]
-fn ask(_: RawFd, _: &mut [u8; ROOM]) -> Option<usize> {
+fn ask(_: RawFd, _: i32, _: i32, _: &mut [u8; ROOM]) -> Option<usize> {
+    None
+}
+
+#[cfg(not(target_os = "linux"))]
+fn readable(_: RawFd) -> Option<i32> {
     None
 }
 
@@ -229,6 +256,20 @@ mod tests {
         drop(theirs);
         let info = until(ours.as_raw_fd(), |info| info.state == CLOSE);
         assert!(!info.all_acknowledged() && !info.window_closed() && info.unsent > 0, "{info:?}");
+    }
+
+    #[test]
+    fn what_can_be_read_leaves_no_gap() {
+        let (ours, mut theirs) = pair();
+        theirs.write_all(b"hello").expect("room");
+        let began = std::time::Instant::now();
+        while readable(ours.as_raw_fd()) != Some(5) {
+            assert!(began.elapsed().as_secs() < 10);
+            std::thread::yield_now();
+        }
+        assert!(!gap(ours.as_raw_fd()));
+        (&ours).read_exact(&mut [0; 5]).expect("hello");
+        assert!(!gap(ours.as_raw_fd()));
     }
 
     #[test]

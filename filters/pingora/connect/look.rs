@@ -71,7 +71,7 @@ pub async fn look(look: Look<'_>) -> Result<(), Failure> {
         Ok(Err(failure)) => failure,
         Err(_elapsed) => waiting(Fault::TimedOut),
     };
-    wired::note(&wire, true, &mut failure);
+    wired::note(&wire, &mut failure);
     Err(failure)
 }
 
