@@ -9,7 +9,8 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 ROUNDS ?= 5
 
 .NOTPARALLEL:
-.PHONY: help demo build bench accuracy test fmt lint docs deny shape tests doctests setup setup-test
+.PHONY: help demo build bench accuracy test fmt lint docs deny shape tests doctests setup setup-test \
+	setup-bench
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -20,8 +21,9 @@ demo: setup ## Watch a proxy name who broke each of its requests
 build: setup ## Build the release binary, target/release/whodunit
 	$(CARGO) build --locked --release
 
-bench: setup ## Measure what attribution costs, part by part
-	$(CARGO) bench --locked --bench attribution
+# As a command of its own: what it says while it runs is seen.
+bench: setup-bench ## Measure whodunit beside bare Pingora, nginx, HAProxy, Envoy and Caddy (QUICK=1)
+	QUICK=$(QUICK) $(CARGO) bench --locked --bench beside
 
 # Cargo's own runner, so that what is said while it runs is seen.
 accuracy: setup-test ## Make every fault by every way in, over and over, and count right verdicts
@@ -63,3 +65,7 @@ setup:
 
 setup-test:
 	@.ci/setup test
+
+setup-bench:
+	@.ci/setup build
+	@.ci/setup bench

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::net::IpAddr;
 
+use arrayvec::ArrayString;
 use http::header::{FORWARDED, VIA};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use schemars::JsonSchema;
@@ -79,8 +80,7 @@ impl Filter for Forwarded {
             request.headers.get(name).filter(|value| trusted && !value.is_empty()).cloned()
         };
         edit.append(VIA, self.via(request.version));
-        let ip = request.peer.ip().map(|ip| ip.to_string());
-        put(edit, X_FORWARDED_FOR, extended(request, &X_FORWARDED_FOR, trusted, ip.as_deref()));
+        put(edit, X_FORWARDED_FOR, forwarded_for(request, trusted));
         let proto = || HeaderValue::from_static(scheme(request));
         let proto = told(X_FORWARDED_PROTO).unwrap_or_else(proto);
         edit.set(X_FORWARDED_PROTO, proto);
@@ -93,6 +93,19 @@ impl Filter for Forwarded {
         let id = HeaderValue::from_str(request.id.as_str()).expect("an id is a token");
         edit.set(X_REQUEST_ID, id);
     }
+}
+
+/// `X-Forwarded-For` with the peer's address at its end.
+fn forwarded_for(request: &RequestView<'_>, trusted: bool) -> Option<HeaderValue> {
+    // The longest address has 45 letters.
+    let mut text = ArrayString::<48>::new();
+    if let Some(ip) = request.peer.ip() {
+        write!(text, "{ip}").expect("there is room for any address");
+    }
+    if trusted && request.headers.contains_key(X_FORWARDED_FOR) {
+        return extended(request, &X_FORWARDED_FOR, trusted, Some(text.as_str()));
+    }
+    Some(text.as_str()).filter(|ip| !ip.is_empty()).and_then(|ip| HeaderValue::from_str(ip).ok())
 }
 
 /// Sets a field, or takes it away where there is nothing to say.

@@ -7,6 +7,10 @@
 mod seal;
 mod trace;
 
+use std::collections::HashMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::SystemTime;
+
 use http::{HeaderName, HeaderValue};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,7 +54,18 @@ pub struct Loops {
     max_hops: u32,
     node: String,
     sealer: Sealer,
+    /// This node's entry for each route, which stays the same for a minute.
+    own: RwLock<HashMap<Box<str>, Own>>,
 }
+
+/// An entry, and the minute of its seal.
+struct Own {
+    minute: u64,
+    entry: HeaderValue,
+}
+
+/// The most entries that are kept: a service may name its routes as it likes.
+const KEPT: usize = 4_096;
 
 /// What a trace that is no loop has to tell.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +84,28 @@ impl Loops {
             max_hops: settings.max_hops,
             sealer: Sealer::new(settings.secret.as_ref(), &node),
             node,
+            own: RwLock::default(),
         }
+    }
+
+    /// This node's entry for a route.
+    fn own(&self, route: &str, at: SystemTime) -> HeaderValue {
+        let minute = seal::minute(at);
+        let kept = self.own.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = kept.get(route).filter(|own| own.minute == minute) {
+            return own.entry.clone();
+        }
+        drop(kept);
+        let here = self.sealer.route(route);
+        let seal = self.sealer.seal(&here, at);
+        let entry = HeaderValue::try_from(format!("{}; r={here}; t={seal}", self.node))
+            .expect("an identifier and hexadecimal digits make a field value");
+        let mut kept = self.own.write().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT {
+            kept.clear();
+        }
+        kept.insert(route.into(), Own { minute, entry: entry.clone() });
+        entry
     }
 
     /// Reads the trace of a request.
@@ -147,9 +183,10 @@ impl Filter for Loops {
     /// Sets the whole trace anew, as it came, with this node at its end: whatever `Connection` made
     /// others take out of the request is in it again.
     fn forward(&self, request: &RequestView<'_>, route: &RouteView<'_>, edit: &mut dyn Edit) {
-        let here = self.sealer.route(route.name);
-        let seal = self.sealer.seal(&here, request.began);
-        let own = format!("{}; r={here}; t={seal}", self.node);
+        let own = self.own(route.name, request.began);
+        if !request.headers.contains_key(&self.header) {
+            return edit.set(self.header.clone(), own);
+        }
         let mut stations: Vec<&[u8]> =
             entries(request.headers, &self.header).filter_map(Entry::whole).collect();
         stations.push(own.as_bytes());

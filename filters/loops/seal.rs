@@ -74,7 +74,8 @@ impl Sealer {
     }
 }
 
-fn minute(at: SystemTime) -> u64 {
+/// The minute that a seal bears.
+pub(super) fn minute(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 60)
 }
 

@@ -2,14 +2,16 @@
 //! request's context.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use futures_util::task::AtomicWaker;
 use http::HeaderValue;
 use pingora::server::ShutdownWatch;
-use tokio::sync::Notify;
 use whodunit_filters::head::Rule;
 
 use crate::own::Net;
@@ -49,7 +51,7 @@ pub(crate) struct ClientFacts {
     answered: AtomicU16,
     broken: OnceLock<(Rule, u64)>,
     deadline: OnceLock<tokio::time::Instant>,
-    armed: Notify,
+    armed: AtomicWaker,
     expired: AtomicBool,
     words: OnceLock<Reply>,
     /// The origin's `Date`, which Pingora replaces by its own.
@@ -88,7 +90,7 @@ impl ClientFacts {
             answered: AtomicU16::new(0),
             broken: OnceLock::new(),
             deadline: OnceLock::new(),
-            armed: Notify::const_new(),
+            armed: AtomicWaker::new(),
             expired: AtomicBool::new(false),
             words: OnceLock::new(),
             dated: OnceLock::new(),
@@ -159,18 +161,20 @@ impl ClientFacts {
     /// The answer has to be complete by then; only the first deadline counts.
     pub(crate) fn limit(&self, deadline: Instant) {
         if self.deadline.set(deadline.into()).is_ok() {
-            self.armed.notify_one();
+            self.armed.wake();
         }
     }
 
     /// Waits until the deadline, if there ever is one, is over.
     pub(crate) async fn expire(&self) {
-        while self.deadline.get().is_none() {
-            self.armed.notified().await;
-        }
-        if let Some(deadline) = self.deadline.get() {
-            tokio::time::sleep_until(*deadline).await;
-        }
+        let set = poll_fn(|cx| {
+            if self.deadline.get().is_none() {
+                // It may be set in between.
+                self.armed.register(cx.waker());
+            }
+            self.deadline.get().map_or(Poll::Pending, |deadline| Poll::Ready(*deadline))
+        });
+        tokio::time::sleep_until(set.await).await;
         self.expired.store(true, Ordering::Release);
     }
 

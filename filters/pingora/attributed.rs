@@ -25,7 +25,7 @@ use pingora::{Error, Result};
 use whodunit_filters::attribution::Phase;
 
 use crate::arrival::Arrival;
-use crate::connect::{Wire, Wires};
+use crate::connect::Wire;
 use crate::connections::Connections;
 use crate::context::{Case, Context};
 use crate::door::Door;
@@ -40,7 +40,6 @@ pub struct Attributed<P> {
     live: Live,
     books: Books,
     connections: Arc<Connections>,
-    wires: Arc<Wires>,
 }
 
 impl<P> Attributed<P> {
@@ -53,18 +52,7 @@ impl<P> Attributed<P> {
     /// The same with books of your own.
     #[must_use]
     pub fn with_books(inner: P, settings: impl Into<Live>, books: Books) -> Self {
-        Self {
-            inner,
-            live: settings.into(),
-            books,
-            connections: Arc::new(Connections::new()),
-            wires: Arc::default(),
-        }
-    }
-
-    /// The connections to origins that our own connector makes.
-    pub(crate) fn wires(&self) -> Arc<Wires> {
-        self.wires.clone()
+        Self { inner, live: settings.into(), books, connections: Arc::new(Connections::new()) }
     }
 
     /// Who keeps the door of this service.
@@ -182,7 +170,8 @@ where
         digest: Option<&Digest>,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        ctx.case.wire = digest.and_then(Wire::of).or_else(|| self.wires.find(fd));
+        ctx.case.wire = digest.and_then(Wire::of);
+        let reused = reused || ctx.case.wire.as_ref().is_some_and(|wire| wire.reused());
         steps::connected(&mut ctx.case, &self.connections, reused, fd, digest);
         session.note().shared = ctx.case.is_shared();
         let theirs =
@@ -301,6 +290,7 @@ where
         reused: bool,
     ) -> Box<Error> {
         steps::broke(session, &mut ctx.case, &error);
+        let reused = reused || ctx.case.reused();
         let theirs = || self.inner.error_while_proxy(peer, session, error, &mut ctx.inner, reused);
         let mut error = guard::call(Phase::Wait, theirs).unwrap_or_else(|bug| bug);
         steps::noted(session, &mut ctx.case);

@@ -12,6 +12,7 @@ mod certificate;
 mod goodbye;
 mod handshake;
 mod heard;
+mod idle;
 mod kernel;
 mod latch;
 mod line;
@@ -21,6 +22,7 @@ mod pool;
 mod reach;
 mod rest;
 mod secured;
+mod socket;
 mod stream;
 mod tap;
 mod tcp;
@@ -35,13 +37,16 @@ use async_trait::async_trait;
 use http::uri::Scheme;
 use pingora::connectors::http::custom::{self, Connection};
 use pingora::connectors::http::v2::{H2HandshakeSettings, handshake as handshake_http2};
+use pingora::protocols::Stream as Transport;
 use pingora::upstreams::peer::{Peer, PeerOptions};
 use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::PROXY_BUG;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 
+use self::idle::Idle;
 use self::pool::Pool;
 use self::reach::{Broken, Ready};
+use self::tap::{Tap, Watch};
 use crate::note::{deny, fail_on};
 use crate::observe::{self, Moment};
 
@@ -54,37 +59,35 @@ pub use self::look::{Look, look};
 pub(crate) use self::rest::TELLING;
 pub use self::stream::Stream;
 pub use self::tls::{Tls, TlsSettings, Unusable};
-pub(crate) use self::wire::{Wire, Wires};
+pub(crate) use self::wire::Wire;
 
 /// How much of an answer an origin may send ahead of its being passed on, in bytes. As a connection's
 /// window is that of all its streams, a client that does not read cannot hold up another.
 const WINDOW: u32 = 512 << 10;
 
 /// Makes connections to the peers that a [`Line`] was strung to.
+#[derive(Default)]
 pub struct Connector {
-    wires: Arc<Wires>,
     pool: Pool,
+    idle: Idle,
 }
 
 impl Connector {
-    pub(crate) fn new(wires: Arc<Wires>) -> Self {
-        Self { wires, pool: Pool::default() }
-    }
-
     async fn connect(&self, peer: &(impl Peer + Sync)) -> Result<Connection<Stream>> {
         let Some((line, patience)) = line::of(peer).await else {
             let failure = Failure::denied(&PROXY_BUG).with(Key::At, "a peer without a line");
             return Err(deny(failure));
         };
-        let reached =
-            reach::reach(&line, peer.address(), peer.sni(), patience, stalls(peer), &self.wires);
+        let reached = reach::reach(&line, peer.address(), peer.sni(), patience, stalls(peer));
         let Ready { transport, wire, scheme, http2 } =
             reached.await.map_err(|Broken { failure, wire }| match wire {
                 Some(wire) => fail_on(wire, failure),
                 None => deny(failure),
             })?;
         if !http2 {
-            return Ok(Connection::Stream(transport));
+            let upgrade = line.latch.is_some();
+            let kept = if upgrade { transport } else { self.kept(transport, wire, peer) };
+            return Ok(Connection::Stream(kept));
         }
         let mut settings = H2HandshakeSettings::new();
         let streams = peer.get_peer_options().map_or(1, |options| options.max_h2_streams);
@@ -106,6 +109,14 @@ impl Connector {
             Some(stream) => Ok(Connection::Session(Stream::new(stream, wire, scheme))),
             None => Err(fail_on(wire, Failure::new(Side::Origin, Phase::Wait, Fault::GoAway(0)))),
         }
+    }
+}
+
+impl Connector {
+    /// A connection of HTTP/1.1 that rests here when a request is done with it.
+    fn kept(&self, transport: Transport, wire: Arc<Wire>, peer: &impl Peer) -> Transport {
+        let patience = peer.idle_timeout().unwrap_or(Duration::MAX);
+        Tap::boxed(transport, Watch::Kept(self.idle.berth(peer.reuse_hash(), wire, patience)))
     }
 }
 
@@ -136,6 +147,10 @@ impl custom::Connector for Connector {
         &self,
         peer: &P,
     ) -> Result<(Connection<Stream>, bool)> {
+        if let Some((transport, wire)) = self.idle.take(peer.reuse_hash()) {
+            // Pingora does not look at the second part for a connection of HTTP/1.1; the wire knows.
+            return Ok((Connection::Stream(self.kept(transport, wire, peer)), true));
+        }
         Ok((self.connect(peer).await?, false))
     }
 

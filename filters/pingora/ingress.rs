@@ -150,10 +150,11 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                     let (app, door) = (&ingress.app, &ingress.door);
                     return http2::serve(app, door, reader.take(), shutdown, tally).await;
                 }
-                Came::Request { head, began } => match self.pass(&rules, head, began).await {
-                    Some(reader) => self.reader = reader,
-                    None => return,
-                },
+                Came::Request { head, began } => {
+                    if !self.pass(&rules, head, began).await {
+                        return;
+                    }
+                }
                 Came::Refusal { failure, began, left } => {
                     return self.refuse(&rules, failure, began, left).await;
                 }
@@ -162,8 +163,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         }
     }
 
-    /// Hands a request on. Returns what the next one can be read from, if there may be one.
-    async fn pass(&mut self, rules: &Rules, facts: HeadFacts, began: Instant) -> Option<Reader> {
+    /// Hands a request on. Says whether there may be another one.
+    async fn pass(&mut self, rules: &Rules, facts: HeadFacts, began: Instant) -> bool {
         let (stream, mut head) = self.reader.take();
         let ahead =
             if head.len() > facts.length { head.split_off(facts.length) } else { BytesMut::new() };
@@ -205,14 +206,13 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             Some(Ok(reused)) => reused,
             Some(Err(_panic)) => {
                 self.apologise(rules, &client).await;
-                return None;
+                return false;
             }
             None => {
-                let (stream, _) = self.reclaim()?;
-                if let Some(words) = client.words() {
+                if let (Some((stream, _)), Some(words)) = (self.reclaim(), client.words()) {
                     say(rules, stream, &words.bytes()).await;
                 }
-                return None;
+                return false;
             }
         };
         let reusable = reused.is_some();
@@ -221,15 +221,16 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             let (_gate, kept) = reused.consume();
             self.kept = kept;
         }
-        let (mut stream, ahead) = self.reclaim()?;
+        let Some((mut stream, ahead)) = self.reclaim() else { return false };
         if reusable {
-            return Some(Reader::resume(stream, ahead, self.shutdown.clone()));
+            self.reader.resume(stream, ahead);
+            return true;
         }
         let unread = !client.complete() || !ahead.is_empty() || has_more(&mut stream).await;
         if unread && client.left().is_none() {
             linger(stream).await;
         }
-        None
+        false
     }
 
     fn reclaim(&self) -> Option<(Stream, BytesMut)> {

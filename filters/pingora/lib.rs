@@ -11,6 +11,7 @@
 #![expect(clippy::unnecessary_box_returns, reason = "Pingora's hooks take and give `Box<Error>`")]
 
 mod advice;
+mod alarm;
 mod arrival;
 mod attributed;
 mod circumstances;

@@ -2,15 +2,18 @@
 
 use std::future::{pending, poll_fn};
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
-use tokio::time::{sleep, sleep_until, timeout_at};
+use tokio::time::{sleep, timeout_at};
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use whodunit_filters::head::{Head, HeadFacts, Inspection};
 
+use crate::alarm::Alarm;
 use crate::arrival::Left;
 use crate::gate::poll_fill;
 use crate::http2::{Opening, opening};
@@ -40,11 +43,25 @@ pub(crate) struct Reader {
     shutdown: ShutdownWatch,
     /// HTTP/2 may come.
     open: bool,
+    /// The end of the wait for a request's first byte. It stays from one request to the next, as
+    /// does what tells of the shutdown: setting them up costs more than looking at them.
+    alarm: Alarm,
+    closing: Option<Closing>,
 }
+
+/// Resolves when an idle connection is to be closed because the service shuts down.
+type Closing = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 impl Reader {
     pub(crate) fn new(stream: Stream, shutdown: ShutdownWatch) -> Self {
-        Self::resume(stream, BytesMut::new(), shutdown)
+        Self {
+            stream: Some(stream),
+            bytes: BytesMut::new(),
+            shutdown,
+            open: false,
+            alarm: Alarm::default(),
+            closing: None,
+        }
     }
 
     /// A connection that may begin with the preface of HTTP/2.
@@ -52,14 +69,16 @@ impl Reader {
         Self { open: true, ..Self::new(stream, shutdown) }
     }
 
-    /// A connection of which so much was read already.
-    pub(crate) fn resume(stream: Stream, bytes: BytesMut, shutdown: ShutdownWatch) -> Self {
-        Self { stream: Some(stream), bytes, shutdown, open: false }
+    /// The connection is back from a request, with what was read after it.
+    pub(crate) fn resume(&mut self, stream: Stream, bytes: BytesMut) {
+        self.stream = Some(stream);
+        self.bytes = bytes;
+        self.open = false;
     }
 
     /// The connection and what was read of it.
     pub(crate) fn take(&mut self) -> (Stream, BytesMut) {
-        let stream = self.stream.take().expect("a reader is taken once");
+        let stream = self.stream.take().expect("what is taken is given back first");
         (stream, std::mem::take(&mut self.bytes))
     }
 
@@ -99,23 +118,42 @@ impl Reader {
     async fn begin(&mut self, rules: &Rules, fresh: bool) -> bool {
         let patience = if fresh { rules.request_header } else { rules.keepalive };
         let until = tokio::time::Instant::now() + patience;
-        let mut shutdown = self.shutdown.clone();
+        let mut again = false;
         while self.is_blank() {
-            // Asked here as well: a client that sends one empty line after another is always ready.
-            if tokio::time::Instant::now() >= until {
+            // A client that sends one empty line after another is always ready.
+            if again && tokio::time::Instant::now() >= until {
                 return false;
             }
-            let filled = tokio::select! {
-                biased;
-                filled = self.fill() => filled,
-                () = closing(&mut shutdown, fresh) => return false,
-                () = sleep_until(until) => return false,
-            };
-            if !matches!(filled, Ok(1..)) {
+            again = true;
+            if !matches!(poll_fn(|cx| self.poll_first(cx, until, fresh)).await, Ok(1..)) {
                 return false;
             }
         }
+        if fresh {
+            // From now on there is no grace.
+            self.closing = None;
+        }
         true
+    }
+
+    /// Reads what there is; nothing if the wait is over.
+    fn poll_first(
+        &mut self,
+        cx: &mut Context<'_>,
+        until: tokio::time::Instant,
+        fresh: bool,
+    ) -> Poll<io::Result<usize>> {
+        let stream = self.stream.as_mut().expect("it is not taken while it is read");
+        if let Poll::Ready(filled) = poll_fill(stream, cx, &mut self.bytes) {
+            return Poll::Ready(filled);
+        }
+        let shutdown = &self.shutdown;
+        let closing =
+            self.closing.get_or_insert_with(|| Box::pin(closing(shutdown.clone(), fresh)));
+        if closing.as_mut().poll(cx).is_ready() || self.alarm.poll(cx, until).is_ready() {
+            return Poll::Ready(Ok(0));
+        }
+        Poll::Pending
     }
 
     /// Drops empty lines (RFC 9112 section 2.2), and tells whether nothing else has come.
@@ -161,8 +199,7 @@ impl Reader {
     }
 }
 
-/// Resolves when an idle connection is to be closed because the service shuts down.
-async fn closing(shutdown: &mut ShutdownWatch, fresh: bool) {
+async fn closing(mut shutdown: ShutdownWatch, fresh: bool) {
     if shutdown.wait_for(|closing| *closing).await.is_err() {
         // Nobody is left who could ask for it.
         pending::<()>().await;

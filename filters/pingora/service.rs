@@ -24,7 +24,7 @@ where
     P::CTX: Send + Sync + 'static,
 {
     let door: Arc<dyn Doorman> = Arc::new(attributed.door());
-    let connector = Connector::new(attributed.wires());
+    let connector = Connector::default();
     let ingress: ProcessCustomSession<Attributed<P>, Connector> =
         Arc::new(move |app, stream, shutdown| {
             let ingress = Ingress::new(app, door.clone());

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pingora::apps::ServerApp;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::{Fds, ListenFds};
 use pingora::services::listening::Service;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -148,6 +149,12 @@ pub(super) fn known(listening: &[Listening], config: &Config) -> whodunit_pingor
     whodunit_pingora::Listeners::new(named.collect()).with_h2c(h2c)
 }
 
+/// Without a buffer for what is read, which would take 64 KiB a connection: the ingress reads into
+/// one of its own, and only while there is something to read.
+fn lean(listener: ListenerConfig) -> ListenerConfig {
+    listener.l4_buffer(L4BufferSettings::default().read(0))
+}
+
 /// Gives the sockets to Pingora, which knows them by address.
 pub(super) fn hand_over<A: ServerApp + Send + Sync + 'static>(
     service: &mut Service<A>,
@@ -157,12 +164,12 @@ pub(super) fn hand_over<A: ServerApp + Send + Sync + 'static>(
     for bound in sockets {
         match bound {
             Bound::Inet { socket, at, .. } => {
-                service.add_tcp(&at.to_string());
+                service.add_listener(lean(ListenerConfig::tcp(at.to_string())));
                 fds.add(at.to_string(), socket.into_raw_fd());
             }
             Bound::Unix { socket, path } => {
                 let path = path.to_string_lossy().into_owned();
-                service.add_uds(&path, None);
+                service.add_listener(lean(ListenerConfig::uds(path.as_str())));
                 fds.add(path, socket.into_raw_fd());
             }
         }

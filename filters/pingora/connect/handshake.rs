@@ -6,7 +6,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pingora::protocols::l4::stream::Stream as Socket;
 use rustls::pki_types::ServerName;
 use rustls::{CertificateError, ClientConfig, Error, InvalidMessage, PeerIncompatible};
 use tokio::time::timeout;
@@ -15,6 +14,7 @@ use whodunit_filters::attribution::{CertificateFault, Failure, Fault, Key, Phase
 
 use super::heard::Heard;
 use super::secured::Secured;
+use super::socket::Socket;
 use super::tcp;
 use super::tls::{VERSIONS, ciphers};
 use super::verify::{self, Learned};

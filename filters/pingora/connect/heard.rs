@@ -6,9 +6,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
-use pingora::protocols::l4::stream::Stream as Socket;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use whodunit_filters::attribution::{Failure, Key, sniff};
+
+use super::socket::Socket;
 
 /// The most of the first bytes that is kept.
 const KEPT: usize = 64;

@@ -4,7 +4,6 @@
 use std::io;
 use std::os::unix::net::SocketAddr as UnixAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::uri::Scheme;
@@ -56,8 +55,7 @@ pub async fn look(look: Look<'_>) -> Result<(), Failure> {
             UnixAddr::from_pathname(&**path).expect("an endpoint's path fits its address"),
         ),
     };
-    let wires = Arc::default();
-    let ready = reach(look.line, &address, look.name, look.patience, look.read, &wires);
+    let ready = reach(look.line, &address, look.name, look.patience, look.read);
     let Ready { transport, wire, scheme, http2 } = ready.await.map_err(|broken| broken.failure)?;
     let asked = async {
         if http2 {

@@ -13,7 +13,7 @@ use super::goodbye::Words;
 use super::line::{Line, Patience, Protocol};
 use super::tap::{Tap, Watch};
 use super::tls::HTTP2;
-use super::wire::{Wire, Wires};
+use super::wire::Wire;
 use super::{handshake, tcp};
 use crate::stall::Stall;
 
@@ -42,9 +42,8 @@ pub(super) async fn reach(
     name: &str,
     patience: Patience,
     stall: Duration,
-    wires: &Arc<Wires>,
 ) -> Result<Ready, Broken> {
-    let (socket, wire) = tcp::connect(address, patience.connect, wires)
+    let (socket, wire) = tcp::connect(address, patience.connect)
         .await
         .map_err(|failure| Broken { failure, wire: None })?;
     let (transport, scheme, http2): (Transport, _, _) = match &line.tls {
@@ -68,7 +67,7 @@ pub(super) async fn reach(
     let transport = if http2 {
         wire.http2.store(true, Ordering::Relaxed);
         let (words, stall) = (Words::new(wire.clone()), Stall::new(stall));
-        Tap::boxed(transport, Watch::Http2(words, stall, wire.digest()))
+        Tap::boxed(transport, Watch::Http2(words, stall))
     } else if let Some(latch) = &line.latch {
         Tap::boxed(transport, Watch::Upgrade(latch.clone()))
     } else {

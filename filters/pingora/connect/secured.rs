@@ -141,19 +141,11 @@ impl GetTimingDigest for Secured {
         layers.push(Some(self.timing.clone()));
         layers
     }
-
-    fn get_read_pending_time(&self) -> Duration {
-        self.heard().socket.get_read_pending_time()
-    }
-
-    fn get_write_pending_time(&self) -> Duration {
-        self.heard().socket.get_write_pending_time()
-    }
 }
 
 impl GetProxyDigest for Secured {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        None
+        self.heard().socket.get_proxy_digest()
     }
 }
 

@@ -15,13 +15,15 @@ use pingora::protocols::{
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use super::goodbye::Words;
+use super::idle::Berth;
 use super::latch::Latch;
 use crate::stall::Stall;
 
 /// The connection.
 #[derive(Debug)]
 pub(super) struct Tap {
-    inner: Stream,
+    /// There until the tap is taken off.
+    inner: Option<Stream>,
     watch: Watch,
 }
 
@@ -31,25 +33,30 @@ pub(super) enum Watch {
     /// It waits for the latch.
     Upgrade(Latch),
     /// Its beginning and its last words are noted. Nobody waits for the end of such a connection:
-    /// where the other end reads no more, its last words would never go out. Its digest leads to what
-    /// is known of it.
-    Http2(Words, Stall, Arc<ProxyDigest>),
+    /// where the other end reads no more, its last words would never go out.
+    Http2(Words, Stall),
+    /// When Pingora is done with it, it goes to its berth.
+    Kept(Berth),
 }
 
 impl Tap {
     pub(super) fn boxed(inner: Stream, watch: Watch) -> Stream {
-        Box::new(Self { inner, watch })
+        Box::new(Self { inner: Some(inner), watch })
+    }
+
+    fn inner(&self) -> &Stream {
+        self.inner.as_ref().expect("a tap holds its stream until it is dropped")
     }
 
     fn pin(&mut self) -> Pin<&mut Stream> {
-        Pin::new(&mut self.inner)
+        Pin::new(self.inner.as_mut().expect("a tap holds its stream until it is dropped"))
     }
 
     /// What came of a write.
     fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &mut self.watch {
-            Watch::Http2(_, stall, _) => stall.watch(cx, poll),
-            Watch::Upgrade(_) => poll,
+            Watch::Http2(_, stall) => stall.watch(cx, poll),
+            Watch::Upgrade(_) | Watch::Kept(_) => poll,
         }
     }
 
@@ -73,9 +80,18 @@ impl AsyncRead for Tap {
         if let Watch::Upgrade(latch) = &tap.watch {
             ready!(latch.poll_open(cx));
         }
+        // Only to find out whether it may be used again does Pingora ask for one byte in memory that
+        // was written to before.
+        let asks = out.capacity() == 1 && out.initialized().len() == 1;
+        if asks
+            && let (Watch::Kept(berth), Some(inner)) = (&tap.watch, &mut tap.inner)
+            && berth.claim(inner)
+        {
+            return Poll::Ready(Ok(()));
+        }
         let before = out.filled().len();
         let poll = tap.pin().poll_read(cx, out);
-        if let Watch::Http2(words, ..) = &mut tap.watch {
+        if let Watch::Http2(words, _) = &mut tap.watch {
             words.came(&out.filled()[before..]);
         }
         poll
@@ -106,7 +122,7 @@ impl AsyncWrite for Tap {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.inner().is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -129,6 +145,14 @@ impl AsyncWrite for Tap {
     }
 }
 
+impl Drop for Tap {
+    fn drop(&mut self) {
+        if let (Watch::Kept(berth), Some(inner)) = (&self.watch, self.inner.take()) {
+            berth.rest(inner);
+        }
+    }
+}
+
 #[async_trait]
 impl Shutdown for Tap {
     async fn shutdown(&mut self) {
@@ -139,37 +163,34 @@ impl Shutdown for Tap {
 
 impl UniqueID for Tap {
     fn id(&self) -> UniqueIDType {
-        self.inner.id()
+        self.inner().id()
     }
 }
 
 impl Ssl for Tap {
     fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.inner.get_ssl_digest()
+        self.inner().get_ssl_digest()
     }
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.selected_alpn_proto()
+        self.inner().selected_alpn_proto()
     }
 }
 
 impl GetTimingDigest for Tap {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_timing_digest()
+        self.inner().get_timing_digest()
     }
 }
 
 impl GetProxyDigest for Tap {
     fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        match &self.watch {
-            Watch::Http2(.., digest) => Some(digest.clone()),
-            Watch::Upgrade(_) => self.inner.get_proxy_digest(),
-        }
+        self.inner().get_proxy_digest()
     }
 }
 
 impl GetSocketDigest for Tap {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.inner.get_socket_digest()
+        self.inner().get_socket_digest()
     }
 }
 

@@ -8,39 +8,39 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pingora::protocols::l4::socket::SocketAddr;
-use pingora::protocols::l4::stream::Stream;
-use pingora::protocols::{GetSocketDigest, SocketDigest};
-use tokio::net::{TcpSocket, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 use whodunit_filters::attribution::{Failure, Fault, Phase, Side};
 
 use super::kernel::TcpInfo;
-use super::wire::{Wire, Wires};
+use super::socket::Socket;
+use super::wire::Wire;
 use crate::observe;
 
 /// Connects within `limit`.
 pub(super) async fn connect(
     address: &SocketAddr,
     limit: Duration,
-    wires: &Arc<Wires>,
-) -> Result<(Stream, Arc<Wire>), Failure> {
-    let (mut stream, wire) = match address {
-        SocketAddr::Inet(address) => inet(*address, limit).await?,
-        SocketAddr::Unix(address) => {
-            let path = address.as_pathname().expect("an endpoint's socket has a path");
-            unix(path, limit).await?
+) -> Result<(Socket, Arc<Wire>), Failure> {
+    match address {
+        SocketAddr::Inet(inet) => {
+            let (stream, wire) = self::inet(*inet, limit).await?;
+            let wire = Arc::new(wire);
+            Ok((Socket::tcp(stream, wire.clone(), address), wire))
         }
-    };
-    let wire = Arc::new(wire);
-    stream.tracer = Some(wires.open(wire.clone()));
-    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
-    // A new cell is empty.
-    let _ = digest.peer_addr.set(Some(address.clone()));
-    stream.set_socket_digest(digest);
-    Ok((stream, wire))
+        SocketAddr::Unix(unix) => {
+            let path = unix.as_pathname().expect("an endpoint's socket has a path");
+            let (stream, wire) = self::unix(path, limit).await?;
+            let wire = Arc::new(wire);
+            Ok((Socket::unix(stream, wire.clone(), address), wire))
+        }
+    }
 }
 
-async fn inet(address: std::net::SocketAddr, limit: Duration) -> Result<(Stream, Wire), Failure> {
+async fn inet(
+    address: std::net::SocketAddr,
+    limit: Duration,
+) -> Result<(TcpStream, Wire), Failure> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let socket = socket.map_err(|error| observe::refused(&error))?;
     let _ = socket.set_nodelay(true);
@@ -59,10 +59,10 @@ async fn inet(address: std::net::SocketAddr, limit: Duration) -> Result<(Stream,
         }
     };
     let late = TcpInfo::of(fd).map_or(0, |info| info.retransmits_in_all);
-    Ok((stream.into(), Wire::new(fd, false, late, began.elapsed())))
+    Ok((stream, Wire::new(fd, false, late, began.elapsed())))
 }
 
-async fn unix(path: &Path, limit: Duration) -> Result<(Stream, Wire), Failure> {
+async fn unix(path: &Path, limit: Duration) -> Result<(UnixStream, Wire), Failure> {
     let began = Instant::now();
     let stream = match timeout(limit, UnixStream::connect(path)).await {
         Ok(connected) => connected.map_err(|error| observe::refused(&error))?,
@@ -71,7 +71,7 @@ async fn unix(path: &Path, limit: Duration) -> Result<(Stream, Wire), Failure> {
         }
     };
     let wire = Wire::new(stream.as_raw_fd(), true, 0, began.elapsed());
-    Ok((stream.into(), wire))
+    Ok((stream, wire))
 }
 
 /// What an error of the system's says of a connection that broke while it was being secured.
@@ -99,8 +99,7 @@ mod tests {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
         let address = inet(&socket.local_addr().expect("bound").to_string());
-        let wires = Arc::default();
-        let failure = connect(&address, Duration::from_secs(5), &wires).await.err();
+        let failure = connect(&address, Duration::from_secs(5)).await.err();
         let failure = failure.expect("nobody listens");
         assert_eq!((failure.phase, failure.fault), (Phase::Connect, Fault::Refused));
         assert_eq!(failure.evidence.text(Key::Errno), Some("ECONNREFUSED"));
@@ -112,10 +111,9 @@ mod tests {
         socket.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
         let listener = socket.listen(0).expect("a queue");
         let address = inet(&listener.local_addr().expect("bound").to_string());
-        let wires = Arc::default();
         let mut held = Vec::new();
         let failure = loop {
-            match connect(&address, Duration::from_millis(300), &wires).await {
+            match connect(&address, Duration::from_millis(300)).await {
                 Ok(connected) => held.push(connected),
                 Err(failure) => break failure,
             }

@@ -1,7 +1,6 @@
 //! What is known of one connection to the origin, from its first packet until a little after its
 //! end: Pingora has closed a connection before it tells anybody that it broke.
 
-use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -10,7 +9,6 @@ use std::time::{Duration, Instant};
 use pingora::http::ResponseHeader;
 use pingora::protocols::Digest;
 use pingora::protocols::raw_connect::ProxyDigest;
-use pingora::upstreams::peer::{Tracer, Tracing};
 
 use super::kernel::TcpInfo;
 use super::rest::Rest;
@@ -39,6 +37,8 @@ pub(crate) struct Wire {
     pub(crate) took: Duration,
     /// Whether HTTP/2 is spoken.
     pub(crate) http2: AtomicBool,
+    /// Whether it carried a request before the one that it carries.
+    reused: AtomicBool,
     /// What TLS agreed on, if it is spoken.
     pub(crate) tls: OnceLock<Secrecy>,
     /// The first bytes that came over an HTTP/2 connection, at most 64.
@@ -77,12 +77,28 @@ impl Wire {
             late,
             took,
             http2: AtomicBool::new(false),
+            reused: AtomicBool::new(false),
             tls: OnceLock::new(),
             opening: OnceLock::new(),
             goodbye: AtomicU64::new(NO_GOODBYE),
             rest: Rest::default(),
             end: Mutex::new(End::Open),
         }
+    }
+
+    /// Its descriptor; another's, perhaps, once it is closed.
+    pub(super) const fn fd(&self) -> RawFd {
+        self.fd
+    }
+
+    /// Another request is put on it, after the one before was done.
+    pub(super) fn reuse(&self) {
+        self.reused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it carried a request before, as far as HTTP/1.1 goes.
+    pub(crate) fn reused(&self) -> bool {
+        self.reused.load(Ordering::Relaxed)
     }
 
     /// The kernel's counters: as they are, or as they were when the connection was closed.
@@ -111,10 +127,9 @@ impl Wire {
         self.local || self.info().is_some_and(TcpInfo::all_acknowledged)
     }
 
-    /// Itself as a part of its connection's digest. A connection that requests share may be closed
-    /// when one of them has only just been put on it, and its descriptor be another's: there the
-    /// digest leads to it still. What Pingora means the part for, the way through another proxy, no
-    /// connection of ours has.
+    /// Itself as a part of its connection's digest, which leads to it even when the connection is
+    /// closed and its descriptor another's. What Pingora means the part for, the way through another
+    /// proxy, no connection of ours has.
     pub(super) fn digest(self: &Arc<Self>) -> Arc<ProxyDigest> {
         let said = ResponseHeader::build(200, Some(0)).expect("a status");
         Arc::new(ProxyDigest::new(Box::new(said), Some(Box::new(self.clone()))))
@@ -126,7 +141,8 @@ impl Wire {
         part.downcast_ref::<Arc<Self>>().cloned()
     }
 
-    fn close(&self) {
+    /// Its socket is about to be closed.
+    pub(super) fn close(&self) {
         let info = TcpInfo::of(self.fd);
         *self.locked() = End::Over(info);
         if info.is_some_and(TcpInfo::closed_by_other) {
@@ -139,52 +155,6 @@ impl Wire {
     }
 }
 
-/// The connections that are open, by their descriptors.
-#[derive(Debug, Default)]
-pub(crate) struct Wires([Mutex<HashMap<RawFd, Arc<Wire>>>; 16]);
-
-impl Wires {
-    /// Notes a new connection. What is returned is to be given to its stream.
-    pub(crate) fn open(self: &Arc<Self>, wire: Arc<Wire>) -> Tracer {
-        self.shard(wire.fd).insert(wire.fd, wire.clone());
-        Tracer(Box::new(Watch { wire, wires: self.clone() }))
-    }
-
-    /// The connection with this descriptor.
-    pub(crate) fn find(&self, fd: RawFd) -> Option<Arc<Wire>> {
-        self.shard(fd).get(&fd).cloned()
-    }
-
-    fn forget(&self, wire: &Arc<Wire>) {
-        self.shard(wire.fd).remove(&wire.fd);
-    }
-
-    fn shard(&self, fd: RawFd) -> MutexGuard<'_, HashMap<RawFd, Arc<Wire>>> {
-        let index = fd.unsigned_abs() as usize % self.0.len();
-        self.0[index].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Sees the end of a connection, while its descriptor is still open.
-#[derive(Clone, Debug)]
-struct Watch {
-    wire: Arc<Wire>,
-    wires: Arc<Wires>,
-}
-
-impl Tracing for Watch {
-    fn on_connected(&self) {}
-
-    fn on_disconnected(&self) {
-        self.wires.forget(&self.wire);
-        self.wire.close();
-    }
-
-    fn boxed_clone(&self) -> Box<dyn Tracing> {
-        Box::new(self.clone())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{TcpListener, TcpStream};
@@ -193,17 +163,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_is_known_after_its_end_and_found_until_then() {
+    fn a_connection_is_known_after_its_end() {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let stream = TcpStream::connect(listener.local_addr().expect("bound")).expect("accepted");
-        let wires = Arc::new(Wires::default());
-        let fd = stream.as_raw_fd();
-        let tracer = wires.open(Arc::new(Wire::new(fd, false, 0, Duration::ZERO)));
-        let wire = wires.find(fd).expect("it is open");
+        let wire = Arc::new(Wire::new(stream.as_raw_fd(), false, 0, Duration::ZERO));
         assert!(wire.info().is_some_and(TcpInfo::all_acknowledged));
-        tracer.0.on_disconnected();
+        wire.close();
         drop(stream);
-        assert!(wires.find(fd).is_none());
         let digest = Digest { proxy_digest: Some(wire.digest()), ..Digest::default() };
         assert!(Arc::ptr_eq(&Wire::of(&digest).expect("it leads there"), &wire));
         assert!(wire.info().is_some_and(TcpInfo::all_acknowledged), "as it was at the end");
