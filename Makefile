@@ -24,7 +24,8 @@ build: setup ## Build the release binary, target/release/whodunit
 	$(CARGO) build --locked --release
 
 counts: setup-test ## Count instructions and allocations, part by part, against bench/counts.json
-	WHODUNIT_BLESS=$(BLESS) WHODUNIT_TRACE=$(TRACE) $(CARGO) bench --locked --bench counts
+	WHODUNIT_BLESS=$(BLESS) WHODUNIT_TRACE=$(TRACE) $(CARGO) bench --locked \
+		--profile counts --bench counts
 
 # Cargo's own runner, so that what is said while it runs is seen.
 accuracy: setup-test ## Make every fault by every way in, over and over, and count right verdicts

@@ -17,9 +17,9 @@ static TAKEN: Mutex<Vec<(usize, Backtrace)>> = Mutex::new(Vec::new());
 /// Where our own code lies.
 const OURS: &str = env!("CARGO_MANIFEST_DIR");
 /// How many frames of other crates tell what is allocated.
-const THEIRS: usize = 3;
+const THEIRS: usize = 6;
 /// How many of ours tell where.
-const OUR_FRAMES: usize = 3;
+const OUR_FRAMES: usize = 2;
 
 /// From now on the allocations of this thread are traced, or no longer.
 pub(crate) fn want(wanted: bool) {
