@@ -7,10 +7,13 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # How often `make accuracy` makes each fault by each way in.
 ROUNDS ?= 5
+# `make counts BLESS=1` writes the figures anew, `TRACE=1` lists where a request allocates.
+BLESS ?= 0
+TRACE ?= 0
 
 .NOTPARALLEL:
-.PHONY: help demo build bench accuracy test fmt lint docs deny shape tests doctests setup setup-test \
-	setup-bench
+.PHONY: help demo build bench counts accuracy test fmt lint docs deny shape tests doctests setup \
+	setup-test setup-bench
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,12 +28,16 @@ build: setup ## Build the release binary, target/release/whodunit
 bench: setup-bench ## Measure whodunit beside bare Pingora, nginx, HAProxy, Envoy and Caddy (QUICK=1)
 	QUICK=$(QUICK) $(CARGO) bench --locked --bench beside
 
+counts: setup-test ## Count instructions and allocations, part by part, against bench/counts.json
+	WHODUNIT_BLESS=$(BLESS) WHODUNIT_TRACE=$(TRACE) $(CARGO) bench --locked \
+		--profile counts --bench counts
+
 # Cargo's own runner, so that what is said while it runs is seen.
 accuracy: setup-test ## Make every fault by every way in, over and over, and count right verdicts
 	WHODUNIT_ACCURACY_ROUNDS=$(ROUNDS) $(CARGO) test --locked --test blackbox \
 		accuracy::every_way_in_gets_the_same_verdict -- --exact --nocapture
 
-test: setup-test fmt lint docs deny shape tests doctests ## Run every check and every test
+test: setup-test fmt lint docs deny shape tests doctests counts ## Run every check and every test
 	@echo "make test: all passed"
 
 fmt: ## Check the layout of the code
