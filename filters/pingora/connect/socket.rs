@@ -1,5 +1,5 @@
-//! The socket of a connection to the origin. Pingora's own holds 64 KiB for what is read, and asks
-//! the clock at each read; this one holds what is to go out in one packet, and nothing else.
+//! The socket of a connection to the origin. Pingora's own asks the clock at each read and each
+//! write; this one only passes on.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -16,13 +16,10 @@ use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::wire::Wire;
-
-/// Bytes that are gathered before they go out: the lines around a chunk, and small chunks.
-const GATHERED: usize = 2 << 10;
 
 /// The socket.
 pub(super) struct Socket {
@@ -42,12 +39,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Io for T {}
 impl Socket {
     pub(super) fn tcp(stream: TcpStream, wire: Arc<Wire>, peer: &SocketAddr) -> Self {
         let fd = stream.as_raw_fd();
-        Self::new(Box::new(BufWriter::with_capacity(GATHERED, stream)), fd, wire, peer)
+        Self::new(Box::new(stream), fd, wire, peer)
     }
 
     pub(super) fn unix(stream: UnixStream, wire: Arc<Wire>, peer: &SocketAddr) -> Self {
         let fd = stream.as_raw_fd();
-        Self::new(Box::new(BufWriter::with_capacity(GATHERED, stream)), fd, wire, peer)
+        Self::new(Box::new(stream), fd, wire, peer)
     }
 
     fn new(io: Box<dyn Io>, fd: RawFd, wire: Arc<Wire>, peer: &SocketAddr) -> Self {
