@@ -5,7 +5,7 @@ use std::any::Any;
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,7 @@ pub(crate) struct Arrival {
     /// Tells that the service shuts down.
     pub shutdown: ShutdownWatch,
     /// What the service kept for the connection (`ProxyHttp::persist_connection_context`).
-    pub inner: Option<Box<dyn Any + Send + Sync>>,
+    pub inner: Option<Persisted>,
 }
 
 /// What the socket has seen of the client since the request began. Written by the connection, read
@@ -53,12 +53,17 @@ pub(crate) struct ClientFacts {
     deadline: OnceLock<tokio::time::Instant>,
     armed: AtomicWaker,
     expired: AtomicBool,
+    kept: AtomicBool,
+    persisted: Mutex<Option<Persisted>>,
     words: OnceLock<Reply>,
     /// The origin's `Date`, which Pingora replaces by its own.
     pub(crate) dated: OnceLock<HeaderValue>,
     /// For an answer that the service writes by itself.
     pub(crate) net: Net,
 }
+
+/// What a service keeps for a client's connection from one request to the next.
+pub(crate) type Persisted = Box<dyn Any + Send + Sync>;
 
 /// How a client went away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +97,8 @@ impl ClientFacts {
             deadline: OnceLock::new(),
             armed: AtomicWaker::new(),
             expired: AtomicBool::new(false),
+            kept: AtomicBool::new(false),
+            persisted: Mutex::new(None),
             words: OnceLock::new(),
             dated: OnceLock::new(),
             net: Net::default(),
@@ -181,6 +188,22 @@ impl ClientFacts {
     /// Whether the deadline is over and the request was given up.
     pub(crate) fn expired(&self) -> bool {
         self.expired.load(Ordering::Acquire)
+    }
+
+    /// The answer is whole, and another request may follow it, whatever Pingora makes of the
+    /// connection.
+    pub(crate) fn keep(&self) {
+        self.kept.store(true, Ordering::Release);
+    }
+
+    /// Whether that is so.
+    pub(crate) fn kept(&self) -> bool {
+        self.kept.load(Ordering::Acquire)
+    }
+
+    /// What the service keeps for the connection, where Pingora does not ask for it.
+    pub(crate) fn persisted(&self) -> MutexGuard<'_, Option<Persisted>> {
+        self.persisted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Leaves the answer to a request that was given up.

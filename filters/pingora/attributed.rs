@@ -173,7 +173,10 @@ where
         ctx.case.wire = digest.and_then(Wire::of);
         let reused = reused || ctx.case.wire.as_ref().is_some_and(|wire| wire.reused());
         steps::connected(&mut ctx.case, &self.connections, reused, fd, digest);
-        session.note().shared = ctx.case.is_shared();
+        if ctx.case.is_shared() != ctx.case.told_shared {
+            ctx.case.told_shared = ctx.case.is_shared();
+            session.note().shared = ctx.case.told_shared;
+        }
         let theirs =
             self.inner.connected_to_upstream(session, reused, peer, fd, digest, &mut ctx.inner);
         guard::hook(Phase::Connect, theirs).await
@@ -323,6 +326,9 @@ where
         }
         outcome::finished(session, &mut ctx.case, &self.connections, error);
         guard::quiet(Phase::Respond, self.inner.logging(session, error, &mut ctx.inner)).await;
+        if let Some(client) = ctx.case.client.clone().filter(|client| client.kept()) {
+            *client.persisted() = self.persist_connection_context(session, ctx);
+        }
     }
 
     fn persist_connection_context(

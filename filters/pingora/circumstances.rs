@@ -164,7 +164,7 @@ mod tests {
         let mut case = Case::new(Arc::new(Settings::new("n")), Books::default());
         case.begin_attempt(Attempt::begin(NextHop::Inet(([192, 0, 2, 1], 80).into())));
         let lane = case.lane.as_ref().expect("it began");
-        (0..7).for_each(|_| lane.answered(Duration::ZERO, 300));
+        (0..7).for_each(|_| lane.answered(Instant::now(), Duration::ZERO, 300));
         case.uploaded = size;
         case.fail(Failure::new(Side::Origin, Phase::Wait, Fault::TimedOut));
         let failure = case.exchange.last_attempt().and_then(|a| a.failure.as_deref());

@@ -15,6 +15,7 @@ mod heard;
 mod idle;
 mod kernel;
 mod latch;
+mod letter;
 mod line;
 mod look;
 mod pace;
@@ -116,6 +117,7 @@ impl Connector {
     /// A connection of HTTP/1.1 that rests here when a request is done with it.
     fn kept(&self, transport: Transport, wire: Arc<Wire>, peer: &impl Peer) -> Transport {
         let patience = peer.idle_timeout().unwrap_or(Duration::MAX);
+        wire.sign();
         Tap::boxed(transport, Watch::Kept(self.idle.berth(peer.reuse_hash(), wire, patience)))
     }
 }

@@ -40,15 +40,15 @@ impl Connections {
         // The request before may not have noted its end yet: better no time than an older one.
         let idle = match slot.released.swap(0, Ordering::Relaxed) {
             0 => 0,
-            released => self.now().saturating_sub(released),
+            released => self.since_epoch(Instant::now()).saturating_sub(released),
         };
         (Duration::from_millis(idle), requests)
     }
 
     /// Notes that the request is done with it.
-    pub(crate) fn release(&self, fd: i32) {
+    pub(crate) fn release(&self, fd: i32, now: Instant) {
         if let Some(slot) = self.slot(fd) {
-            slot.released.store(self.now(), Ordering::Relaxed);
+            slot.released.store(self.since_epoch(now), Ordering::Relaxed);
         }
     }
 
@@ -56,8 +56,9 @@ impl Connections {
         self.slots.get(usize::try_from(fd).ok()?)
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    fn since_epoch(&self, now: Instant) -> u64 {
+        let since = now.saturating_duration_since(self.epoch);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 }
 
@@ -69,12 +70,12 @@ mod tests {
     fn a_new_connection_forgets_the_one_before() {
         let mut connections = Connections::new();
         assert_eq!(connections.take(7, false), (Duration::ZERO, 1));
-        connections.release(7);
+        connections.release(7, Instant::now());
         let (idle, requests) = connections.take(7, true);
         assert!(idle < Duration::from_mins(1));
         assert_eq!(requests, 2);
         connections.epoch -= Duration::from_mins(1);
-        connections.release(7);
+        connections.release(7, Instant::now());
         connections.take(7, true);
         connections.epoch -= Duration::from_mins(1);
         let (idle, _) = connections.take(7, true);

@@ -1,8 +1,9 @@
 //! What `Attributed` keeps for one request beside the service's own context.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use pingora::protocols::l4::socket::SocketAddr;
@@ -41,10 +42,14 @@ pub(crate) struct Case {
     pub(crate) timeouts: Arc<TimeoutsInForce>,
     /// The service told which timeouts are in force.
     pub(crate) told_timeouts: bool,
+    /// The service was told that the attempt's connection carries other requests as well.
+    pub(crate) told_shared: bool,
     /// What the ingress knows of the client's connection; `None` where there is no ingress.
     pub(crate) client: Option<Arc<ClientFacts>>,
     /// Tells that the service shuts down.
     pub(crate) shutdown: Option<ShutdownWatch>,
+    /// The client itself, seen through the proxies that are trusted.
+    pub(crate) real_client: Option<IpAddr>,
     /// The address that the request came in at.
     pub(crate) listener: Option<SocketAddr>,
     pub(crate) disclosure: Disclosure,
@@ -101,10 +106,12 @@ impl Case {
             limits: settings.limits.clone(),
             timeouts: settings.timeouts.clone(),
             told_timeouts: false,
+            told_shared: false,
             settings,
             books,
             client: None,
             shutdown: None,
+            real_client: None,
             listener: None,
             disclosure: Disclosure::Minimal,
             asked: None,
@@ -138,9 +145,10 @@ impl Case {
 
     /// The request's first byte came at this moment.
     pub(crate) fn begun(&mut self, at: Instant) {
-        self.exchange.started = at;
-        let now = SystemTime::now();
-        self.exchange.began = now.checked_sub(at.elapsed()).unwrap_or(now);
+        let exchange = &mut self.exchange;
+        let earlier = exchange.started.saturating_duration_since(at);
+        exchange.began = exchange.began.checked_sub(earlier).unwrap_or(exchange.began);
+        exchange.started = at;
     }
 
     /// The route and the settings in force on it.
@@ -227,7 +235,7 @@ impl Case {
         self.exchange.upstream_status = Some(status);
         self.exchange.early = !self.request_sent && !self.invitation;
         if let Some(lane) = &self.lane {
-            lane.answered(self.idle(), self.size());
+            lane.answered(now, self.idle(), self.size());
         }
         let since = self.sent_at.or(self.send_began);
         self.exchange.times.wait = since.map(|since| now - since);

@@ -23,7 +23,7 @@ use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use whodunit_filters::head::{Glimpse, HeadFacts, HeadLimits};
 
-use crate::arrival::{Arrival, ClientFacts, Left};
+use crate::arrival::{Arrival, ClientFacts, Left, Persisted};
 use crate::gate::{Gate, Slot};
 use crate::http2;
 use crate::linger::{has_more, linger};
@@ -111,6 +111,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
             slot: Slot::default(),
             requests: 0,
             kept: None,
+            persisted: None,
             tally: Tally::new(self.door.clone()),
         };
         visit.serve().await;
@@ -127,6 +128,7 @@ struct Visit<'a, A> {
     requests: u32,
     /// What Pingora and the service keep from one request to the next.
     kept: Option<HttpPersistentSettings>,
+    persisted: Option<Persisted>,
     tally: Tally,
 }
 
@@ -178,7 +180,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             began,
             headed: Instant::now(),
             shutdown: self.shutdown.clone(),
-            inner: kept.as_mut().and_then(HttpPersistentSettings::take_user_context),
+            inner: kept
+                .as_mut()
+                .and_then(HttpPersistentSettings::take_user_context)
+                .or_else(|| self.persisted.take()),
         };
         if let Some(kept) = kept {
             kept.apply_to_session(&mut session);
@@ -215,7 +220,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                 return false;
             }
         };
-        let reusable = reused.is_some();
+        let reusable = reused.is_some() || client.kept();
+        self.persisted = client.persisted().take();
         if let Some(reused) = reused {
             // Dropped, the gate leaves its stream in the slot.
             let (_gate, kept) = reused.consume();

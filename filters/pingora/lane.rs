@@ -48,17 +48,17 @@ impl Lane {
 
     /// The endpoint answered a request of this size, over a connection that had been idle for so
     /// long.
-    pub(crate) fn answered(&self, idle: Duration, size: u64) {
-        self.neighbour.answered(Instant::now(), size);
+    pub(crate) fn answered(&self, at: Instant, idle: Duration, size: u64) {
+        self.neighbour.answered(at, size);
         if idle >= TELLING {
             self.neighbour.survived(idle);
         }
     }
 
     /// The attempt went well to its end.
-    pub(crate) fn went_well(&mut self, manner: Manner) {
+    pub(crate) fn went_well(&mut self, at: Instant, manner: Manner) {
         if !std::mem::replace(&mut self.ended, true) {
-            self.neighbour.minutes().good(Instant::now(), manner);
+            self.neighbour.minutes().good(at, manner);
         }
     }
 

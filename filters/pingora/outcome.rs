@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use http::{StatusCode, Version, header as names};
 use pingora::http::ResponseHeader;
@@ -95,14 +96,29 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
         case.exchange.answered = Some(answer.status());
         case.exchange.generated = true;
         note::net(session).settle();
-        reuse = !case.selecting && session.as_downstream_mut().is_body_done();
+        reuse = may_follow(session, case);
         if answer.write(session, !reuse).await.is_err() {
             // The client left while it was told; the record tells the rest.
             reuse = false;
         }
+        if let Some(client) = case.client.as_ref().filter(|_| reuse && case.selecting) {
+            client.keep();
+        }
     }
     case.verdict = Some(verdict);
     reuse
+}
+
+/// Whether another request may follow an answer of our own on the client's connection. Once an
+/// endpoint was chosen Pingora lets none follow; the ingress does, where it knows that the request is
+/// over.
+fn may_follow(session: &mut Session, case: &Case) -> bool {
+    let whole = case.client.as_ref().is_some_and(|client| client.complete());
+    let stopping = case.shutdown.as_ref().is_some_and(|shutdown| *shutdown.borrow());
+    (!case.selecting || whole)
+        && !stopping
+        && session.as_downstream_mut().is_body_done()
+        && session.as_downstream().get_keepalive().is_some()
 }
 
 /// What the service is told of a failure after which there is nobody to answer: that, whatever
@@ -144,19 +160,20 @@ pub(crate) fn finished(
     connections: &Connections,
     error: Option<&Error>,
 ) {
+    let now = Instant::now();
     if let Some(fd) = case.fd {
-        connections.release(fd);
+        connections.release(fd, now);
     }
     if let Some(wire) = case.wire.as_ref().filter(|wire| !wire.http2.load(Ordering::Relaxed)) {
-        wire.rest.over(case.use_of_wire);
+        wire.rest.over(case.use_of_wire, now);
     }
     let exchange = &case.exchange;
     let broken = error.is_some() || exchange.early || exchange.attempt_failed();
     // Nobody asks the kernel about what went well.
     let unsent = if broken { case.unsent() } else { 0 };
     let exchange = &mut case.exchange;
-    exchange.times.total = Some(exchange.started.elapsed());
-    exchange.times.receive = case.answered_at.map(|at| at.elapsed());
+    exchange.times.total = Some(now.saturating_duration_since(exchange.started));
+    exchange.times.receive = case.answered_at.map(|at| now.saturating_duration_since(at));
     let (read, sent) = if let Some(client) = &case.client {
         (client.received(), client.sent())
     } else {
@@ -185,8 +202,10 @@ pub(crate) fn finished(
         look(session, case);
         case.verdict = Diagnosis::of(&case.exchange).map(Box::new);
     }
-    session.note().verdict = case.verdict.as_deref().map(|verdict| verdict.cause);
-    case.went_well();
+    if let Some(verdict) = &case.verdict {
+        session.note().verdict = Some(verdict.cause);
+    }
+    case.went_well(now);
     case.lane = None;
     let recorded = case.verdict.is_some() || wanted(case.settings.which);
     if recorded && case.exchange.request.is_none() {

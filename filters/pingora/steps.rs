@@ -63,7 +63,8 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) -> Result<()> {
     let presented = request.headers.get("whodunit-debug").map(http::HeaderValue::as_bytes);
     case.listener = session.server_addr().cloned();
     let settings = case.settings.clone();
-    case.disclosure = settings.diagnosis.disclose(view::client(session, case), presented);
+    case.real_client = view::client(session, case);
+    case.disclosure = settings.diagnosis.disclose(case.real_client, presented);
     let own = Own { settings, id: case.exchange.id, disclosure: case.disclosure };
     note::spread(session, case.client.clone(), own);
     let timeouts = case.timeouts.clone();
@@ -226,7 +227,9 @@ pub(crate) fn downloaded(session: &Session, case: &mut Case, body: Option<&Bytes
     if before < mistaken::PAGE && case.exchange.upstream_status == Some(400) {
         mistaken::wants_tls(session, case, piece)?;
     }
-    let since = case.sent_at.map_or(Duration::ZERO, |sent| sent.elapsed());
+    // Nobody else wants to know.
+    let limited = case.sent_at.filter(|_| case.timeouts.response.value.is_some());
+    let since = limited.map_or(Duration::ZERO, |sent| sent.elapsed());
     obey(case.settings.chain.response_body(case.downloaded, since, &case.route()))
 }
 

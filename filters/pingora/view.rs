@@ -24,7 +24,7 @@ pub(crate) fn request<'a>(session: &'a Session, case: &'a Case) -> RequestView<'
         headers: &request.headers,
         secure: session.as_downstream().digest().is_some_and(|digest| digest.ssl_digest.is_some()),
         peer,
-        client: case.settings.chain.forwarded.real_client(peer, &request.headers),
+        client: case.real_client,
         listener: "",
         id: &case.exchange.id,
         began: case.exchange.began,

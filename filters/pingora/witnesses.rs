@@ -76,12 +76,12 @@ impl Case {
     }
 
     /// The attempt is over: if nothing failed, it went well.
-    pub(crate) fn went_well(&mut self) {
+    pub(crate) fn went_well(&mut self, at: Instant) {
         let status = self.exchange.upstream_status;
         let well = self.answered_at.is_some() && status.is_some_and(|status| status < 500);
         let manner = self.manner();
         if let Some(lane) = self.lane.as_mut().filter(|_| well) {
-            lane.went_well(manner);
+            lane.went_well(at, manner);
         }
     }
 

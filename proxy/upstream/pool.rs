@@ -1,6 +1,5 @@
 //! An upstream and the choice among its endpoints.
 
-use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -143,7 +142,7 @@ impl Pool {
     pub async fn pick(&self, tried: &[NextHop]) -> Result<Picked, Failure> {
         let started = Instant::now();
         let mut passed_over: Vec<(usize, Failure)> = Vec::new();
-        let mut exhausted: HashSet<usize> = HashSet::new();
+        let mut exhausted: Vec<usize> = Vec::new();
         for again in [false, true] {
             let tried = if again { &[] } else { tried };
             loop {
@@ -159,7 +158,7 @@ impl Pool {
                         return Ok(picked);
                     }
                     Ok(None) => {
-                        exhausted.insert(endpoint);
+                        exhausted.push(endpoint);
                     }
                     Err(failure) => passed_over.push((endpoint, failure)),
                 }
@@ -233,7 +232,8 @@ impl Pool {
             Target::Unix(path) => return Ok(Some((NextHop::Unix(path.clone()), None))),
             Target::Ip(address) => (*address, None),
             Target::Name(name, port) => {
-                let answer = self.resolver.resolve(name).await?;
+                // Large, and of no use to those without a name.
+                let answer = Box::pin(self.resolver.resolve(name)).await?;
                 match self.choose(&answer, *port, tried) {
                     Some(address) => (address, Some(answer)),
                     None => return Ok(None),

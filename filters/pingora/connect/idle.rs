@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Wake, Waker};
@@ -15,6 +16,7 @@ use tokio::io::AsyncReadExt;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::letter::Letter;
 use super::wire::Wire;
 
 /// How often connections are looked through for those whose time is over.
@@ -103,6 +105,12 @@ impl Berth {
         let free = self.patience >= LEAST && is_quiet(stream, Some(&waker));
         self.free.store(free, Ordering::Relaxed);
         free
+    }
+
+    /// The header section that begins with these bytes, if lines are to be put at its end.
+    pub(super) fn letter(&self, bytes: &[u8]) -> Option<io::Result<Letter>> {
+        let mut lines = self.wire.postscript().filter(|lines| !lines.is_empty())?;
+        Some(Letter::new(bytes, &mut lines))
     }
 
     /// Lays a connection that was claimed to rest; closes any other.

@@ -31,10 +31,10 @@ impl Rest {
     }
 
     /// That use is over; another one may have begun already.
-    pub(crate) fn over(&self, this: u32) {
+    pub(crate) fn over(&self, this: u32, now: Instant) {
         let mut state = self.locked();
         if state.uses == this {
-            state.since = Some(Instant::now());
+            state.since = Some(now);
         }
     }
 
@@ -80,11 +80,11 @@ mod tests {
             used(rest, endpoint);
         };
         assert!(!learned(in_use), "it carries one");
-        assert!(learned(|rest, endpoint| rest.over(used(rest, endpoint))));
+        assert!(learned(|rest, endpoint| rest.over(used(rest, endpoint), Instant::now())));
         let overtaken = |rest: &Rest, endpoint: &Arc<Neighbour>| {
             let first = used(rest, endpoint);
             used(rest, endpoint);
-            rest.over(first);
+            rest.over(first, Instant::now());
         };
         assert!(!learned(overtaken), "the next request was there before the first one's end");
     }

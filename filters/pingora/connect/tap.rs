@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use super::goodbye::Words;
 use super::idle::Berth;
 use super::latch::Latch;
+use super::letter::Letter;
 use crate::stall::Stall;
 
 /// The connection.
@@ -25,6 +26,8 @@ pub(super) struct Tap {
     /// There until the tap is taken off.
     inner: Option<Stream>,
     watch: Watch,
+    /// A header section that is being written.
+    letter: Option<Letter>,
 }
 
 /// What is done with what comes in.
@@ -41,7 +44,7 @@ pub(super) enum Watch {
 
 impl Tap {
     pub(super) fn boxed(inner: Stream, watch: Watch) -> Stream {
-        Box::new(Self { inner: Some(inner), watch })
+        Box::new(Self { inner: Some(inner), watch, letter: None })
     }
 
     fn inner(&self) -> &Stream {
@@ -58,6 +61,26 @@ impl Tap {
             Watch::Http2(_, stall) => stall.watch(cx, poll),
             Watch::Upgrade(_) | Watch::Kept(_) => poll,
         }
+    }
+
+    /// Writes a header section to whose end lines are to be put; `None` if this is none.
+    fn poll_letter(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Option<Poll<io::Result<usize>>> {
+        let (Watch::Kept(berth), Some(inner)) = (&self.watch, &mut self.inner) else { return None };
+        if self.letter.is_none() {
+            match berth.letter(bytes)? {
+                Ok(letter) => self.letter = Some(letter),
+                Err(error) => return Some(Poll::Ready(Err(error))),
+            }
+        }
+        let poll = self.letter.as_mut()?.poll_write(cx, inner);
+        if poll.is_ready() {
+            self.letter = None;
+        }
+        Some(poll)
     }
 
     /// Something was written, or could not be.
@@ -105,6 +128,9 @@ impl AsyncWrite for Tap {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let tap = self.get_mut();
+        if let Some(poll) = tap.poll_letter(cx, bytes) {
+            return poll;
+        }
         let poll = tap.pin().poll_write(cx, bytes);
         let written = ready!(tap.watch(cx, poll));
         tap.wrote(written)
@@ -116,6 +142,10 @@ impl AsyncWrite for Tap {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let tap = self.get_mut();
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        if let Some(poll) = first.and_then(|first| tap.poll_letter(cx, first)) {
+            return poll;
+        }
         let poll = tap.pin().poll_write_vectored(cx, slices);
         let written = ready!(tap.watch(cx, poll));
         tap.wrote(written)

@@ -45,6 +45,10 @@ pub(crate) struct Wire {
     pub(crate) opening: OnceLock<Box<[u8]>>,
     /// The last stream, and below it the code.
     goodbye: AtomicU64,
+    /// Lines to be put at the end of the next header section that is written, and whether the
+    /// connection does that.
+    postscript: Mutex<Vec<u8>>,
+    signs: AtomicBool,
     /// Whether nobody uses it.
     pub(crate) rest: Rest,
     end: Mutex<End>,
@@ -81,6 +85,8 @@ impl Wire {
             tls: OnceLock::new(),
             opening: OnceLock::new(),
             goodbye: AtomicU64::new(NO_GOODBYE),
+            postscript: Mutex::default(),
+            signs: AtomicBool::new(false),
             rest: Rest::default(),
             end: Mutex::new(End::Open),
         }
@@ -89,6 +95,18 @@ impl Wire {
     /// Its descriptor; another's, perhaps, once it is closed.
     pub(super) const fn fd(&self) -> RawFd {
         self.fd
+    }
+
+    /// What is noted as postscript is written.
+    pub(super) fn sign(&self) {
+        self.signs.store(true, Ordering::Relaxed);
+    }
+
+    /// The lines that the connection will put at the end of the next header section; `None` where
+    /// it does not do that.
+    pub(crate) fn postscript(&self) -> Option<MutexGuard<'_, Vec<u8>>> {
+        let signs = self.signs.load(Ordering::Relaxed);
+        signs.then(|| self.postscript.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Another request is put on it, after the one before was done.

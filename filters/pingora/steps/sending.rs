@@ -29,8 +29,15 @@ pub(crate) fn forwarding(
 ) -> Result<()> {
     single_length(request)?;
     let view = view::request(session, case);
-    let mut edit = edit::Request(request);
-    case.settings.chain.forward(&view, &case.route(), &mut edit);
+    let chain = &case.settings.chain;
+    match case.wire.as_ref().and_then(|wire| wire.postscript()) {
+        Some(mut lines) => {
+            lines.clear();
+            let mut edit = edit::Lines { request, lines: &mut lines };
+            chain.forward(&view, &case.route(), &mut edit);
+        }
+        None => chain.forward(&view, &case.route(), &mut edit::Request(request)),
+    }
     if case.timeouts.response.value.is_some() && case.client.is_some() {
         outcome::foresee(session, case);
     }
