@@ -102,12 +102,12 @@ mod tests {
             lines.sort();
             lines
         };
-        let (mut mapped, mut lined, mut lines) = (came(), came(), Vec::new());
+        let (mut mapped, mut direct, mut lines) = (came(), came(), Vec::new());
         edits(&mut Request(&mut mapped));
-        edits(&mut Lines { request: &mut lined, lines: &mut lines });
+        edits(&mut Lines { request: &mut direct, lines: &mut lines });
         let expected = ["Host: app.test", "Via: 1.1 edge", "X-Request-Id: 2", "via: 1.1 front"];
         let expected = [&expected[..], &["x-odd: 3"]].concat();
-        assert_eq!(wire(&lined, &lines), expected);
+        assert_eq!(wire(&direct, &lines), expected);
         assert_eq!(wire(&mapped, &[]), expected);
     }
 }
