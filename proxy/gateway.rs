@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use http::StatusCode;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use pingora::http::ResponseHeader;
+use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
 use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
@@ -122,6 +123,10 @@ impl ProxyHttp for Gateway {
         Trip::default()
     }
 
+    /// None: Pingora's default is one for compression, which takes part in every request to do
+    /// nothing.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
     async fn request_filter(&self, session: &mut Session, trip: &mut Trip) -> Result<bool> {
         let destination = self.route(session)?;
         let note = session.note();
@@ -189,8 +194,8 @@ impl ProxyHttp for Gateway {
         _: Option<&Digest>,
         trip: &mut Trip,
     ) -> Result<()> {
-        if let (Some(destination), None, false) =
-            (&trip.destination, &trip.line, session.note().shared)
+        if let (Some(destination), None) = (&trip.destination, &trip.line)
+            && !session.note().shared
         {
             trip.line = Some(destination.pool.connection().map_err(deny)?);
         }

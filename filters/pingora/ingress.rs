@@ -118,7 +118,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
     }
 }
 
-/// One connection.
+/// One connection. What is kept of it while it waits should be small: the futures of what seldom
+/// happens have a place of their own only when it does.
 struct Visit<'a, A> {
     ingress: &'a Ingress<A>,
     shutdown: &'a ShutdownWatch,
@@ -141,7 +142,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                 .with(Key::Open, u64::try_from(open).unwrap_or(0))
                 .with(Key::MaxCount, u64::try_from(rules.connections).unwrap_or(0))
                 .with(Key::Setting, "limits.connections");
-            return self.refuse(&rules, failure, Instant::now(), None).await;
+            return Box::pin(self.refuse(&rules, failure, Instant::now(), None)).await;
         }
         loop {
             let rules = self.ingress.door.rules();
@@ -150,7 +151,8 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                 Came::Http2 => {
                     let Self { ingress, shutdown, mut reader, tally, .. } = self;
                     let (app, door) = (&ingress.app, &ingress.door);
-                    return http2::serve(app, door, reader.take(), shutdown, tally).await;
+                    let serving = http2::serve(app, door, reader.take(), shutdown, tally);
+                    return Box::pin(serving).await;
                 }
                 Came::Request { head, began } => {
                     if !self.pass(&rules, head, began).await {
@@ -158,7 +160,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                     }
                 }
                 Came::Refusal { failure, began, left } => {
-                    return self.refuse(&rules, failure, began, left).await;
+                    return Box::pin(self.refuse(&rules, failure, began, left)).await;
                 }
             }
             self.requests = self.requests.saturating_add(1);
@@ -210,12 +212,12 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         let reused = match served {
             Some(Ok(reused)) => reused,
             Some(Err(_panic)) => {
-                self.apologise(rules, &client).await;
+                Box::pin(self.apologise(rules, &client)).await;
                 return false;
             }
             None => {
                 if let (Some((stream, _)), Some(words)) = (self.reclaim(), client.words()) {
-                    say(rules, stream, &words.bytes()).await;
+                    Box::pin(say(rules, stream, &words.bytes())).await;
                 }
                 return false;
             }
@@ -234,7 +236,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         }
         let unread = !client.complete() || !ahead.is_empty() || has_more(&mut stream).await;
         if unread && client.left().is_none() {
-            linger(stream).await;
+            Box::pin(linger(stream)).await;
         }
         false
     }

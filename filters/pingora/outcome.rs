@@ -38,9 +38,13 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
     let code = status.as_u16();
     case.exchange.answered = Some(code);
     case.handed_over = case.expected == Some(0) || bodiless(session, status);
-    note::net(session).settle();
-    if let (Some(client), Some(date)) = (&case.client, response.headers.get(names::DATE)) {
-        let _ = client.dated.set(date.clone());
+    if let Some(client) = &case.client {
+        client.net.settle();
+        if let Some(date) = response.headers.get(names::DATE) {
+            let _ = client.dated.set(date.clone());
+        }
+    } else {
+        note::net(session).settle();
     }
     if !status.is_server_error() && case.settings.diagnosis.on == On::Errors {
         return;
