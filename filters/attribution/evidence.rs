@@ -286,6 +286,18 @@ impl Evidence {
         }
     }
 
+    /// The same facts, with room for so many more.
+    pub(super) fn with_room(&self, more: usize) -> Self {
+        let mut facts = Vec::with_capacity(self.0.len() + more);
+        facts.extend_from_slice(&self.0);
+        Self(facts)
+    }
+
+    /// The same facts, each with another value.
+    pub(super) fn map(&self, other: impl Fn(Key, &Value) -> Value) -> Self {
+        Self(self.0.iter().map(|(key, value)| (*key, other(*key, value))).collect())
+    }
+
     /// All facts in order.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &Value)> {
         self.0.iter().map(|(k, v)| (*k, v))

@@ -160,7 +160,7 @@ impl Serialize for Param {
 pub fn read(field: &str) -> Result<Received, Malformed> {
     let list = parse(field)?;
     let members = list.iter().map(Member::from_entry).collect::<Result<Vec<_>, _>>()?;
-    let dropped = surplus(&list, MAX_MEMBERS, MAX_BYTES);
+    let dropped = surplus(field, &list, MAX_MEMBERS, MAX_BYTES);
     Ok(Received { members: members.into_iter().skip(dropped).collect(), dropped })
 }
 
@@ -168,12 +168,15 @@ pub fn read(field: &str) -> Result<Received, Malformed> {
 #[must_use]
 pub fn append(received: Option<&str>, ours: &str) -> Field {
     let received = received.unwrap_or_default();
+    if received.is_empty() {
+        return Field { value: ours.to_owned(), dropped: 0, rejected: false };
+    }
     let list = match parse(received) {
         Ok(list) if list.iter().all(|entry| Member::from_entry(entry).is_ok()) => list,
         _ => return Field { value: ours.to_owned(), dropped: 0, rejected: true },
     };
     let room = MAX_BYTES.saturating_sub(ours.len() + 2);
-    let dropped = surplus(&list, MAX_MEMBERS - 1, room);
+    let dropped = surplus(received, &list, MAX_MEMBERS - 1, room);
     // As it came, if nothing has to go; spelled anew otherwise.
     let kept = if dropped == 0 && received.len() <= room {
         received.trim_matches([' ', '\t']).to_owned()
@@ -194,8 +197,13 @@ fn written(members: &[ListEntry]) -> String {
     list.finish().unwrap_or_default()
 }
 
-/// How many members must go from the front to leave at most so many of them and bytes.
-fn surplus(list: &[ListEntry], members: usize, bytes: usize) -> usize {
+/// How many members must go from the front to leave at most so many of them and bytes. `field` is
+/// what they were read from.
+fn surplus(field: &str, list: &[ListEntry], members: usize, bytes: usize) -> usize {
+    // Spelled anew, no member takes so much more room.
+    if list.len() <= members && field.len() <= bytes / 4 {
+        return 0;
+    }
     let mut left = bytes + 2;
     let kept = list.iter().rev().take(members).take_while(|entry| {
         let length = written(std::slice::from_ref(*entry)).len() + 2;
@@ -222,7 +230,7 @@ pub fn member(
     } else {
         // A generated answer without a registered error type would pass for a forwarded one.
         let error = diagnosis.cause.error.unwrap_or(ErrorType::ProxyInternalResponse);
-        member.token("error", error.as_str());
+        member.word("error", error.as_str());
         if full {
             member.extra(error, &diagnosis.evidence, status);
         }
@@ -231,15 +239,15 @@ pub fn member(
         member.way(judged(exchange, diagnosis), diagnosis.evidence.text(Key::Selected));
         member.string("details", &diagnosis.details);
     }
-    member.token("cause", diagnosis.cause.id);
-    member.token("party", diagnosis.party.as_str());
+    member.word("cause", diagnosis.cause.id);
+    member.word("party", diagnosis.party.as_str());
     if full {
-        member.token("phase", diagnosis.phase.as_str());
-        member.token("certainty", diagnosis.certainty.as_str());
+        member.word("phase", diagnosis.phase.as_str());
+        member.word("certainty", diagnosis.certainty.as_str());
         if let Some(scope) = diagnosis.scope {
-            member.token("scope", scope.as_str());
+            member.word("scope", scope.as_str());
         }
-        member.token("sent", diagnosis.sent.as_str());
+        member.word("sent", diagnosis.sent.as_str());
         if exchange.attempts_made() > 1 {
             member.integer("attempts", exchange.attempts_made() as u64);
         }

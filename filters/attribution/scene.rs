@@ -7,6 +7,9 @@ use super::exchange::{Attempt, Exchange};
 use super::key::Key;
 use super::redact;
 
+/// How many facts most verdicts add to what was seen.
+const ROOM: usize = 4;
+
 /// What a row's `when` looks at.
 #[derive(Clone, Copy, Debug)]
 pub struct Scene<'a> {
@@ -100,8 +103,7 @@ impl Scene<'_> {
     /// out says less than what was seen to happen; a reused connection that was lost says nothing
     /// once another attempt was made, for that one was to make it good. An answer that had begun
     /// did make good all that failed before it, so that what broke it off is all there is to tell.
-    pub(super) fn reticence(&self) -> (u8, usize) {
-        let verdict = self.verdict();
+    pub(super) fn reticence(&self, verdict: Cause) -> (u8, usize) {
         let rank = match self.fault() {
             _ if self.failure.is_some_and(|failure| failure.phase >= Phase::Receive) => 0,
             _ if verdict == &send::KEEPALIVE_RACE => 3,
@@ -114,7 +116,7 @@ impl Scene<'_> {
     /// The failure's evidence together with the facts that lie in the failure itself and, as far
     /// as `cause` rests on them, in the exchange.
     pub(super) fn evidence(&self, cause: Cause) -> Evidence {
-        let mut evidence = self.failure.map(|f| f.evidence.clone()).unwrap_or_default();
+        let mut evidence = self.failure.map(|f| f.evidence.with_room(ROOM)).unwrap_or_default();
         if let Some(status) = self.exchange.upstream_status {
             evidence.set_if_absent(Key::Status, status);
         }
