@@ -12,7 +12,7 @@ const YEAR_10000: u64 = 253_402_300_800;
 pub fn timestamp(at: SystemTime) -> String {
     match at.duration_since(UNIX_EPOCH) {
         Ok(since) if since.as_secs() < YEAR_10000 => {
-            written(since.as_secs(), since.subsec_millis())
+            written(since.as_secs(), since.subsec_millis().into())
         }
         _ => {
             let at = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
@@ -21,24 +21,30 @@ pub fn timestamp(at: SystemTime) -> String {
     }
 }
 
-fn written(seconds: u64, millis: u32) -> String {
+fn written(seconds: u64, millis: u64) -> String {
     let (year, month, day) = date(seconds / DAY);
     let second = seconds % DAY;
     let mut out = *b"0000-00-00T00:00:00.000Z";
-    let mut put = |place: std::ops::Range<usize>, mut number: u64| {
-        for digit in out[place].iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-    };
-    put(0..4, year);
-    put(5..7, month);
-    put(8..10, day);
-    put(11..13, second / 3_600);
-    put(14..16, second / 60 % 60);
-    put(17..19, second % 60);
-    put(20..23, millis.into());
+    for (place, number) in [
+        (0, year / 100),
+        (2, year % 100),
+        (5, month),
+        (8, day),
+        (11, second / 3_600),
+        (14, second / 60 % 60),
+        (17, second % 60),
+        (20, millis / 10),
+    ] {
+        out[place] = digit(number / 10);
+        out[place + 1] = digit(number % 10);
+    }
+    out[22] = digit(millis % 10);
     String::from_utf8(out.to_vec()).expect("digits and signs")
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is below ten")]
+const fn digit(number: u64) -> u8 {
+    b'0' + number as u8
 }
 
 /// Year, month and day of a day counted from 1970. Years are counted from March, so that a leap day

@@ -1,7 +1,7 @@
 //! The verdict: the only place that blames.
 
 use super::around;
-use super::cause::{Again, Cause, Status, answer, proxy};
+use super::cause::{self, Again, Cause, Status, answer, proxy};
 use super::evidence::{Certainty, Evidence, Fault, Party, Phase, Scope, Sent};
 use super::exchange::Exchange;
 use super::key::Key;
@@ -62,7 +62,10 @@ impl Diagnosis {
                     Some((n, Scene { exchange, failure, attempt: Some(a) }))
                 })
                 .map(|(n, scene)| (n, scene, scene.verdict()))
-                .min_by_key(|(_, scene, verdict)| scene.reticence(verdict))
+                .min_by(|(_, one, verdict), (_, other, next)| {
+                    let rank = one.reticence(verdict).cmp(&other.reticence(next));
+                    rank.then_with(|| cause::index(verdict).cmp(&cause::index(next)))
+                })
                 .map(|(n, scene, verdict)| Self::on(scene, verdict, Some(n)));
         }
         exchange.told_of_an_error()?;

@@ -158,6 +158,9 @@ impl Serialize for Param {
 /// # Errors
 /// When any of it is no valid `Proxy-Status`: then none of it counts (RFC 8941 section 4.2).
 pub fn read(field: &str) -> Result<Received, Malformed> {
+    if field.is_empty() {
+        return Ok(Received::default());
+    }
     let list = parse(field)?;
     let members = list.iter().map(Member::from_entry).collect::<Result<Vec<_>, _>>()?;
     let dropped = surplus(field, &list, MAX_MEMBERS, MAX_BYTES);

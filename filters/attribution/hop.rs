@@ -5,6 +5,9 @@ use std::sync::Arc;
 
 use arrayvec::ArrayString;
 
+/// How long an address with its port is at the most (IPv4).
+const ROOM: usize = "255.255.255.255:65535".len();
+
 /// Where an attempt went.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum NextHop {
@@ -15,6 +18,13 @@ pub enum NextHop {
 }
 
 impl NextHop {
+    /// As it is shown.
+    pub(super) fn text(&self) -> String {
+        let mut out = String::with_capacity(ROOM);
+        self.tell(&mut out);
+        out
+    }
+
     /// Puts it behind what is there.
     pub(super) fn tell(&self, out: &mut String) {
         match self {
@@ -36,7 +46,7 @@ impl std::fmt::Display for NextHop {
 }
 
 /// As the standard library writes it, which takes its time.
-fn written(address: SocketAddrV4) -> ArrayString<{ "255.255.255.255:65535".len() }> {
+fn written(address: SocketAddrV4) -> ArrayString<ROOM> {
     let mut out = ArrayString::new();
     let mut digits = itoa::Buffer::new();
     for octet in address.ip().octets() {

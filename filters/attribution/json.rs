@@ -100,8 +100,11 @@ impl<const PRETTY: bool> Writer<PRETTY> {
     #[expect(clippy::inline_always, reason = "the name is then a constant, and copied as one")]
     fn member(&mut self, name: &'static str, first: bool) {
         if PRETTY {
-            self.begin(first);
-            self.out.push('"');
+            self.out.push_str(if first { "\n" } else { ",\n" });
+            for _ in 1..self.depth {
+                self.out.push_str("  ");
+            }
+            self.out.push_str("  \"");
         } else {
             self.out.push_str(if first { "\"" } else { ",\"" });
         }

@@ -99,7 +99,7 @@ impl<'a> Told<'a> {
                 full: Some(Full {
                     node: tidy(node),
                     next_hop: header::judged(exchange, diagnosis)
-                        .map(|attempt| tidy(&attempt.next_hop.to_string()).into_owned()),
+                        .map(|attempt| tidy(&attempt.next_hop.text()).into_owned()),
                 }),
             },
             // The catalogue's own words; they hold no evidence, hence no name and no address.

@@ -182,7 +182,7 @@ impl Record {
             remedy: diagnosis.map(|d| clean.words(&d.remedy).into_owned()),
             route: exchange.route.as_deref().map(short),
             upstream: exchange.upstream.as_deref().map(short),
-            next_hop: attempt.map(|a| a.next_hop.to_string()),
+            next_hop: attempt.map(|a| a.next_hop.text()),
             times_ms: Times::of(&exchange.times),
             bytes: Bytes::of(exchange.bytes),
             connection: attempt.and_then(|a| a.connection).map(Connection::of),
@@ -262,7 +262,7 @@ impl Connection {
 impl Try {
     fn of(exchange: &Exchange, attempt: &Attempt) -> Self {
         Self {
-            next_hop: attempt.next_hop.to_string(),
+            next_hop: attempt.next_hop.text(),
             cause: exchange.verdict_on(attempt).map(|cause| cause.id),
             phase: attempt.failure.as_deref().map(|failure| failure.phase),
             ms: attempt.took.map(millis),

@@ -1,6 +1,7 @@
 //! The table holds what it promises: every row is reached, proved and worded.
 
 mod certainty;
+mod parts;
 mod wording;
 
 use super::*;

@@ -79,7 +79,7 @@ impl Draft {
 
     pub(super) fn way(&mut self, attempt: Option<&Attempt>, protocol: Option<&str>) {
         if let Some(attempt) = attempt {
-            self.string("next-hop", &attempt.next_hop.to_string());
+            self.string("next-hop", &attempt.next_hop.text());
         }
         if let Some(protocol) = protocol {
             self.token("next-protocol", protocol);

@@ -30,6 +30,14 @@ impl Format {
         let Some(accept) = accept.and_then(|bytes| std::str::from_utf8(bytes).ok()) else {
             return Self::Text;
         };
+        match accept.split_once('/') {
+            Some(("*", "*")) => return Self::Text,
+            only => {
+                if let Some(format) = Self::ALL.into_iter().find(|f| Some(f.media_type()) == only) {
+                    return format;
+                }
+            }
+        }
         let mut offered = [None; Self::ALL.len()];
         let ranges = unquoted(accept, b',').take(MAX_RANGES).filter_map(Range::parse);
         for (place, range) in ranges.enumerate() {
