@@ -2,6 +2,7 @@
 
 mod certainty;
 mod parts;
+mod told;
 mod wording;
 
 use super::*;
