@@ -316,10 +316,10 @@ impl Serialize for Evidence {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (key, value) in &self.0 {
             match value {
-                Value::Number(n) => map.serialize_entry(key.as_str(), n)?,
-                Value::Text(text) => map.serialize_entry(key.as_str(), text)?,
-                Value::List(list) => map.serialize_entry(key.as_str(), list)?,
-                Value::Flag(flag) => map.serialize_entry(key.as_str(), flag)?,
+                Value::Number(n) => map.serialize_entry(key, n)?,
+                Value::Text(text) => map.serialize_entry(key, text)?,
+                Value::List(list) => map.serialize_entry(key, list)?,
+                Value::Flag(flag) => map.serialize_entry(key, flag)?,
             }
         }
         map.end()

@@ -2,12 +2,14 @@
 //! that characters which deceive a reader of lines are escaped as well.
 
 mod compound;
+mod number;
 
 use serde::ser::{Error as _, Impossible, Serialize, Serializer};
 use serde_json::Error;
 
 use super::text::{deceives, plain};
 use compound::Compound;
+use number::Thousandths;
 
 /// A value on one line.
 pub(super) fn compact<T: Serialize>(value: &T, capacity: usize) -> String {
@@ -162,6 +164,10 @@ impl<'w, const PRETTY: bool> Serializer for &'w mut Writer<PRETTY> {
     }
 
     fn serialize_f64(self, number: f64) -> Result<(), Error> {
+        if let Some(number) = Thousandths::of(number) {
+            number.put(&mut self.out);
+            return Ok(());
+        }
         let mut room = [0; 32];
         let mut left = &mut room[..];
         serde_json::to_writer(&mut left, &number)?;

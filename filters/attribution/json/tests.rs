@@ -6,6 +6,7 @@ use serde_json::{Value as Json, json};
 use super::*;
 
 /// Any JSON value, with whatever text may come.
+#[expect(clippy::cast_precision_loss, reason = "any number will do")]
 fn any_json() -> impl Strategy<Value = Json> {
     let leaf = prop_oneof![
         Just(Json::Null),
@@ -13,6 +14,11 @@ fn any_json() -> impl Strategy<Value = Json> {
         any::<u64>().prop_map(Json::from),
         any::<i64>().prop_map(Json::from),
         any::<f64>().prop_map(Json::from),
+        (0..10_u64.pow(16)).prop_map(|thousandths| Json::from(thousandths as f64 / 1e3)),
+        (0..100_000_u32).prop_map(|thousandths| Json::from(f64::from(thousandths) / 1e3)),
+        any::<i16>().prop_map(|hundredths| Json::from(f64::from(hundredths) / 1e2)),
+        prop::sample::select(vec![0.0, -0.0, 1e-7, 5e-4, 1e12, 1e15, 1e16, 1e21])
+            .prop_map(Json::from),
         ".{0,40}".prop_map(Json::from),
         "[a \"\\\\\u{0}-\u{9f}\u{2028}\u{202e}\u{feff}]{0,40}".prop_map(Json::from),
     ];
