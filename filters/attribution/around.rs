@@ -6,59 +6,94 @@ use super::key::{Key, Unit};
 use super::ledger::{Finding, LATELY};
 use super::record::timestamp;
 
-/// The sentences, none if there is nothing worth saying. `there` says that they are about the
-/// endpoint that the verdict has just named, and not about the upstream as a whole.
-pub(super) fn sentences(
-    exchange: &Exchange,
-    there: bool,
-    evidence: &Evidence,
-) -> impl Iterator<Item = String> {
-    let place = match exchange.upstream.as_deref().filter(|_| !there) {
-        Some(upstream) => format!("to upstream `{upstream}`"),
-        None => "there".to_owned(),
-    };
-    let usual = evidence.number(Key::UsualWaitMs).map(|wait| {
-        let wait = Unit::Millis.words(wait);
-        format!(
-            "It gave up after as long before ({wait}), which points to a time limit of its own."
-        )
-    });
-    usual.into_iter().chain(scope(exchange, &place, evidence)).chain(check(evidence))
+/// Puts the sentences behind the verdict's, none if there is nothing worth saying. `there` says that
+/// they are about the endpoint that the verdict has just named, and not about the upstream as a whole.
+pub(super) fn tell(exchange: &Exchange, there: bool, evidence: &Evidence, out: &mut String) {
+    if let Some(wait) = evidence.number(Key::UsualWaitMs) {
+        out.push_str(" It gave up after as long before (");
+        Unit::Millis.tell(wait, out);
+        out.push_str("), which points to a time limit of its own.");
+    }
+    if let Some(Ok(scope)) = evidence.text(Key::Scope).map(str::parse) {
+        let upstream = exchange.upstream.as_deref().filter(|_| !there);
+        let place = Place { exchange, upstream, evidence };
+        place.tell(scope, out);
+    }
+    if let (Some(Ok(finding)), Some(age)) =
+        (evidence.text(Key::Check).map(str::parse::<Finding>), evidence.number(Key::CheckAgeMs))
+    {
+        out.push_str(" A check ");
+        Unit::Millis.tell(age, out);
+        out.extend([" ago ", &finding.words(), "."]);
+    }
 }
 
-fn check(evidence: &Evidence) -> Option<String> {
-    let finding: Finding = evidence.text(Key::Check)?.parse().ok()?;
-    let ago = Unit::Millis.words(evidence.number(Key::CheckAgeMs)?);
-    Some(format!("A check {ago} ago {}.", finding.words()))
+/// Where the other requests went, and what they met with.
+struct Place<'a> {
+    exchange: &'a Exchange,
+    /// The upstream, if it is about all of it.
+    upstream: Option<&'a str>,
+    evidence: &'a Evidence,
 }
 
-fn scope(exchange: &Exchange, place: &str, evidence: &Evidence) -> Option<String> {
-    let number = |key| evidence.number(key).unwrap_or_default();
-    let (failed, answered) = (number(Key::FailedLately), number(Key::AnsweredLately));
-    let lately = Unit::Millis.words(LATELY.as_secs() * 1_000);
-    match evidence.text(Key::Scope)?.parse().ok()? {
-        Scope::First if answered == 0 => None,
-        Scope::First => {
-            let went = if answered == 1 { "the other one" } else { &format!("{answered} others") };
-            Some(format!("No other request {place} failed in the last {lately}; {went} went well."))
+impl Place<'_> {
+    fn number(&self, key: Key) -> u64 {
+        self.evidence.number(key).unwrap_or_default()
+    }
+
+    fn put(&self, out: &mut String) {
+        match self.upstream {
+            Some(upstream) => out.extend(["to upstream `", upstream, "`"]),
+            None => out.push_str("there"),
         }
-        Scope::Some => {
-            let all = failed + answered;
-            let pattern = match evidence.find(Key::Pattern) {
-                Some(pattern @ Value::List(_)) => format!(": {}", pattern.words(Unit::Plain)),
-                _ => String::new(),
-            };
-            Some(format!(
-                "In the last {lately}, {failed} of {all} requests {place} failed{pattern}."
-            ))
-        }
-        Scope::All => {
-            let since = clock(evidence.text(Key::Since)?, exchange);
-            let row = number(Key::FailedInARow);
-            let endpoints = endpoints(evidence).unwrap_or_default();
-            Some(format!(
-                "Every request {place} has failed since {since}, {row} in a row{endpoints}."
-            ))
+    }
+
+    fn tell(&self, scope: Scope, out: &mut String) {
+        let (failed, answered) = (self.number(Key::FailedLately), self.number(Key::AnsweredLately));
+        let count = |number, out: &mut String| Unit::Plain.tell(number, out);
+        let lately = |out: &mut String| Unit::Millis.tell(LATELY.as_secs() * 1_000, out);
+        match scope {
+            Scope::First if answered == 0 => {}
+            Scope::First => {
+                out.push_str(" No other request ");
+                self.put(out);
+                out.push_str(" failed in the last ");
+                lately(out);
+                out.push_str("; ");
+                if answered == 1 {
+                    out.push_str("the other one");
+                } else {
+                    count(answered, out);
+                    out.push_str(" others");
+                }
+                out.push_str(" went well.");
+            }
+            Scope::Some => {
+                out.push_str(" In the last ");
+                lately(out);
+                out.push_str(", ");
+                count(failed, out);
+                out.push_str(" of ");
+                count(failed + answered, out);
+                out.push_str(" requests ");
+                self.put(out);
+                out.push_str(" failed");
+                if let Some(pattern @ Value::List(_)) = self.evidence.find(Key::Pattern) {
+                    out.push_str(": ");
+                    pattern.tell(Unit::Plain, out);
+                }
+                out.push('.');
+            }
+            Scope::All => {
+                let Some(since) = self.evidence.text(Key::Since) else { return };
+                out.push_str(" Every request ");
+                self.put(out);
+                out.extend([" has failed since ", &clock(since, self.exchange), ", "]);
+                count(self.number(Key::FailedInARow), out);
+                out.push_str(" in a row");
+                out.push_str(&endpoints(self.evidence).unwrap_or_default());
+                out.push('.');
+            }
         }
     }
 }

@@ -105,7 +105,7 @@ impl Status {
 
 impl PartialEq for Row {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
+        std::ptr::eq(self, other) || self.id == other.id
     }
 }
 impl Eq for Row {}
@@ -122,20 +122,40 @@ pub fn by_denial(_: &Scene<'_>) -> bool {
     false
 }
 
+/// Rows that stand together.
+struct Part {
+    rows: &'static [Cause],
+    /// Whether any of them can be the verdict: what is said of all of them at once.
+    concern: fn(&Scene<'_>) -> bool,
+}
+
+impl Part {
+    const fn new(rows: &'static [Cause], concern: fn(&Scene<'_>) -> bool) -> Self {
+        Self { rows, concern }
+    }
+}
+
+/// All rows, in order of precedence.
+static PARTS: [Part; 8] = [
+    Part::new(client::ROWS, client::concern),
+    Part::new(proxy::ROWS, proxy::concern),
+    Part::new(path::ROWS, path::concern),
+    Part::new(tls::ROWS, tls::concern),
+    Part::new(certificate::ROWS, certificate::concern),
+    Part::new(send::ROWS, |_| true),
+    Part::new(answer::ROWS, |_| true),
+    Part::new(body::ROWS, |_| true),
+];
+
 /// Every cause, in order of precedence.
-pub static CATALOGUE: LazyLock<Vec<Cause>> = LazyLock::new(|| {
-    [
-        client::ROWS,
-        proxy::ROWS,
-        path::ROWS,
-        tls::ROWS,
-        certificate::ROWS,
-        send::ROWS,
-        answer::ROWS,
-        body::ROWS,
-    ]
-    .concat()
-});
+pub static CATALOGUE: LazyLock<Vec<Cause>> =
+    LazyLock::new(|| PARTS.iter().flat_map(|part| part.rows).copied().collect());
+
+/// The first cause whose `when` holds.
+pub(super) fn first(scene: &Scene<'_>) -> Option<Cause> {
+    let parts = PARTS.iter().filter(|part| (part.concern)(scene));
+    parts.flat_map(|part| part.rows).copied().find(|row| (row.when)(scene))
+}
 
 /// The cause with this id.
 #[must_use]
@@ -174,8 +194,29 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
 /// A cause's place in the catalogue.
 #[must_use]
 pub fn index(cause: Cause) -> usize {
-    CATALOGUE.iter().position(|row| *row == cause).expect("every row stands in the catalogue")
+    let address = std::ptr::from_ref(cause).addr();
+    match PLACES.binary_search_by_key(&address, |(address, _)| *address) {
+        Ok(found) => PLACES[found].1,
+        Err(_) => {
+            // A row that differs from the catalogue's in its status only.
+            CATALOGUE
+                .iter()
+                .position(|row| *row == cause)
+                .expect("every row stands in the catalogue")
+        }
+    }
 }
+
+/// The places of all causes by where their rows lie, in order.
+static PLACES: LazyLock<Vec<(usize, usize)>> = LazyLock::new(|| {
+    let mut places: Vec<_> = CATALOGUE
+        .iter()
+        .enumerate()
+        .map(|(place, row)| (std::ptr::from_ref(*row).addr(), place))
+        .collect();
+    places.sort_unstable();
+    places
+});
 
 /// Declares the rows of one file: a public static for each, and `ROWS`, all of them in order.
 macro_rules! rows {

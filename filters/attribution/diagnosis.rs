@@ -1,7 +1,7 @@
 //! The verdict: the only place that blames.
 
 use super::around;
-use super::cause::{Again, Cause, Status, answer, proxy};
+use super::cause::{self, Again, Cause, Status, answer, proxy};
 use super::evidence::{Certainty, Evidence, Fault, Party, Phase, Scope, Sent};
 use super::exchange::Exchange;
 use super::key::Key;
@@ -51,7 +51,7 @@ impl Diagnosis {
         let last = exchange.last_attempt();
         if let Some(failure) = exchange.failure() {
             let scene = Scene { exchange, failure: Some(failure), attempt: last };
-            return Some(Self::on(scene, None));
+            return Some(Self::on(scene, scene.verdict(), None));
         }
         if exchange.attempt_failed() {
             return exchange
@@ -61,16 +61,19 @@ impl Diagnosis {
                     let failure = Some(a.failure.as_deref()?);
                     Some((n, Scene { exchange, failure, attempt: Some(a) }))
                 })
-                .min_by_key(|(_, scene)| scene.reticence())
-                .map(|(n, scene)| Self::on(scene, Some(n)));
+                .map(|(n, scene)| (n, scene, scene.verdict()))
+                .min_by(|(_, one, verdict), (_, other, next)| {
+                    let rank = one.reticence(verdict).cmp(&other.reticence(next));
+                    rank.then_with(|| cause::index(verdict).cmp(&cause::index(next)))
+                })
+                .map(|(n, scene, verdict)| Self::on(scene, verdict, Some(n)));
         }
         exchange.told_of_an_error()?;
         let told = Scene { exchange, failure: None, attempt: last };
-        Some(Self::on(told, exchange.attempts_made().checked_sub(1)))
+        Some(Self::on(told, told.verdict(), exchange.attempts_made().checked_sub(1)))
     }
 
-    fn on(scene: Scene<'_>, attempt: Option<usize>) -> Self {
-        let cause = scene.verdict();
+    fn on(scene: Scene<'_>, cause: Cause, attempt: Option<usize>) -> Self {
         let exchange = scene.exchange;
         let evidence = scene.evidence(cause);
         let missing: Vec<Key> = cause
@@ -89,12 +92,9 @@ impl Diagnosis {
         } else {
             Certainty::Likely
         };
-        let words = wording::Words::new(exchange, scene.attempt, &evidence);
-        let mut says = words.fill(cause.says);
-        for sentence in around::sentences(exchange, scene.attempt.is_some(), &evidence) {
-            says.push(' ');
-            says.push_str(&sentence);
-        }
+        let words = wording::Words::new(cause, exchange, scene.attempt, &evidence);
+        let mut says = words.says();
+        around::tell(exchange, scene.attempt.is_some(), &evidence, &mut says);
         Self {
             cause,
             party: cause.party,
@@ -106,8 +106,8 @@ impl Diagnosis {
             sent: exchange.sent(),
             retryable: exchange.harmless_to_repeat() && cause.again != Again::Never,
             says,
-            remedy: words.fill(cause.remedy),
-            details: words.fill_for_the_wire(cause.details),
+            remedy: words.remedy(),
+            details: words.details(),
             evidence,
         }
     }

@@ -286,6 +286,18 @@ impl Evidence {
         }
     }
 
+    /// The same facts, with room for so many more.
+    pub(super) fn with_room(&self, more: usize) -> Self {
+        let mut facts = Vec::with_capacity(self.0.len() + more);
+        facts.extend_from_slice(&self.0);
+        Self(facts)
+    }
+
+    /// The same facts, each with another value.
+    pub(super) fn map(&self, other: impl Fn(Key, &Value) -> Value) -> Self {
+        Self(self.0.iter().map(|(key, value)| (*key, other(*key, value))).collect())
+    }
+
     /// All facts in order.
     pub fn iter(&self) -> impl Iterator<Item = (Key, &Value)> {
         self.0.iter().map(|(k, v)| (*k, v))
@@ -304,10 +316,10 @@ impl Serialize for Evidence {
         let mut map = serializer.serialize_map(Some(self.0.len()))?;
         for (key, value) in &self.0 {
             match value {
-                Value::Number(n) => map.serialize_entry(key.as_str(), n)?,
-                Value::Text(text) => map.serialize_entry(key.as_str(), text)?,
-                Value::List(list) => map.serialize_entry(key.as_str(), list)?,
-                Value::Flag(flag) => map.serialize_entry(key.as_str(), flag)?,
+                Value::Number(n) => map.serialize_entry(key, n)?,
+                Value::Text(text) => map.serialize_entry(key, text)?,
+                Value::List(list) => map.serialize_entry(key, list)?,
+                Value::Flag(flag) => map.serialize_entry(key, flag)?,
             }
         }
         map.end()

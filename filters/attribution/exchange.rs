@@ -1,12 +1,12 @@
 //! The record of one request: what was done, when, and what was seen. It holds facts only, and
 //! costs nothing to keep while all goes well: plain fields, no allocation.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::cause::Cause;
 use super::evidence::{Evidence, Failure, Sent};
+pub use super::hop::NextHop;
 use super::id::RequestId;
 use super::scene::Scene;
 
@@ -112,24 +112,6 @@ pub struct Bytes {
     pub upstream_in: u64,
     /// To the client.
     pub client_out: u64,
-}
-
-/// Where an attempt went.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum NextHop {
-    /// A host and a port.
-    Inet(SocketAddr),
-    /// A socket in the file system, by its path.
-    Unix(Arc<str>),
-}
-
-impl std::fmt::Display for NextHop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Inet(address) => address.fmt(f),
-            Self::Unix(path) => write!(f, "unix:{path}"),
-        }
-    }
 }
 
 /// One attempt to have the request answered by one endpoint.

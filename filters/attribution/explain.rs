@@ -25,8 +25,8 @@ mod tests;
 use serde::Serialize;
 
 use super::cause;
-use super::record::tidied;
 use super::rfc9209::ErrorType;
+use super::text::tidied;
 use account::Account;
 use answer::Answer;
 use chain::Chain;
@@ -104,5 +104,5 @@ const MAX_TEXT: usize = 400;
 
 /// Such a thing: bounded, on one line, and not deceiving.
 fn tidy(text: &str) -> String {
-    tidied(text, MAX_TEXT)
+    tidied(text, MAX_TEXT).into_owned()
 }

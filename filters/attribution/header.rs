@@ -2,9 +2,10 @@
 //! received is parsed before anything is appended to it, for a broken field would break ours too.
 
 mod draft;
+mod heard;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
-use sfv::{BareItem, List, ListEntry, ListSerializer, Parser, Version};
+use sfv::{List, ListEntry, ListSerializer, Parser, Version};
 
 use super::diagnosis::Diagnosis;
 use super::disclosure::Disclosure;
@@ -93,36 +94,14 @@ impl Member {
             _ => None,
         }
     }
-
-    fn from_entry(entry: &ListEntry) -> Result<Self, Malformed> {
-        let ListEntry::Item(item) = entry else { return Err(Malformed) };
-        let name = match &item.bare_item {
-            BareItem::Token(name) => name.as_str(),
-            BareItem::String(name) => name.as_str(),
-            _ => return Err(Malformed),
-        };
-        let params = item
-            .params
-            .iter()
-            .map(|(key, value)| Ok((key.as_str().to_owned(), Param::from_item(value)?)))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { name: name.to_owned(), params })
-    }
 }
 
-impl Param {
-    fn from_item(item: &BareItem) -> Result<Self, Malformed> {
-        Ok(match item {
-            BareItem::Integer(number) => Self::Integer((*number).into()),
-            BareItem::Decimal(number) => Self::Decimal((*number).into()),
-            BareItem::String(text) => Self::String(text.as_str().to_owned()),
-            BareItem::Token(text) => Self::Token(text.as_str().to_owned()),
-            BareItem::ByteSequence(bytes) => Self::Bytes(bytes.clone()),
-            BareItem::Boolean(flag) => Self::Flag(*flag),
-            BareItem::Date(_) | BareItem::DisplayString(_) => return Err(Malformed),
-        })
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no Proxy-Status (RFC 9209)")
     }
 }
+impl std::error::Error for Malformed {}
 
 /// As a JSON object: `{"name": "edge-1", "params": {"error": "dns_timeout", …}}`.
 impl Serialize for Member {
@@ -158,9 +137,11 @@ impl Serialize for Param {
 /// # Errors
 /// When any of it is no valid `Proxy-Status`: then none of it counts (RFC 8941 section 4.2).
 pub fn read(field: &str) -> Result<Received, Malformed> {
-    let list = parse(field)?;
-    let members = list.iter().map(Member::from_entry).collect::<Result<Vec<_>, _>>()?;
-    let dropped = surplus(&list, MAX_MEMBERS, MAX_BYTES);
+    if field.is_empty() {
+        return Ok(Received::default());
+    }
+    let members = heard::members(field)?;
+    let dropped = surplus(field, members.len(), MAX_MEMBERS, MAX_BYTES);
     Ok(Received { members: members.into_iter().skip(dropped).collect(), dropped })
 }
 
@@ -168,24 +149,28 @@ pub fn read(field: &str) -> Result<Received, Malformed> {
 #[must_use]
 pub fn append(received: Option<&str>, ours: &str) -> Field {
     let received = received.unwrap_or_default();
-    let list = match parse(received) {
-        Ok(list) if list.iter().all(|entry| Member::from_entry(entry).is_ok()) => list,
-        _ => return Field { value: ours.to_owned(), dropped: 0, rejected: true },
+    if received.is_empty() {
+        return Field { value: ours.to_owned(), dropped: 0, rejected: false };
+    }
+    let Ok(members) = heard::members(received) else {
+        return Field { value: ours.to_owned(), dropped: 0, rejected: true };
     };
     let room = MAX_BYTES.saturating_sub(ours.len() + 2);
-    let dropped = surplus(&list, MAX_MEMBERS - 1, room);
+    let dropped = surplus(received, members.len(), MAX_MEMBERS - 1, room);
     // As it came, if nothing has to go; spelled anew otherwise.
     let kept = if dropped == 0 && received.len() <= room {
         received.trim_matches([' ', '\t']).to_owned()
     } else {
-        written(&list[dropped..])
+        written(&parsed(received)[dropped..])
     };
     let value = if kept.is_empty() { ours.to_owned() } else { format!("{kept}, {ours}") };
     Field { value, dropped, rejected: false }
 }
 
-fn parse(field: &str) -> Result<List, Malformed> {
-    Parser::new(field).with_version(Version::Rfc8941).parse::<List>().map_err(|_| Malformed)
+/// A field that was read before, to be spelled anew.
+fn parsed(field: &str) -> List {
+    let parser = Parser::new(field).with_version(Version::Rfc8941);
+    parser.parse().expect("it was read before")
 }
 
 fn written(members: &[ListEntry]) -> String {
@@ -194,16 +179,22 @@ fn written(members: &[ListEntry]) -> String {
     list.finish().unwrap_or_default()
 }
 
-/// How many members must go from the front to leave at most so many of them and bytes.
-fn surplus(list: &[ListEntry], members: usize, bytes: usize) -> usize {
+/// How many of the `count` members of a field must go from the front to leave at most so many of
+/// them and bytes.
+fn surplus(field: &str, count: usize, members: usize, bytes: usize) -> usize {
+    // Spelled anew, no member takes so much more room.
+    if count <= members && field.len() <= bytes / 4 {
+        return 0;
+    }
     let mut left = bytes + 2;
+    let list = parsed(field);
     let kept = list.iter().rev().take(members).take_while(|entry| {
         let length = written(std::slice::from_ref(*entry)).len() + 2;
         let fits = length <= left;
         left = left.saturating_sub(length);
         fits
     });
-    list.len() - kept.count()
+    count - kept.count()
 }
 
 /// Our own member for a verdict. `status` is the one that the client is sent.
@@ -222,7 +213,7 @@ pub fn member(
     } else {
         // A generated answer without a registered error type would pass for a forwarded one.
         let error = diagnosis.cause.error.unwrap_or(ErrorType::ProxyInternalResponse);
-        member.token("error", error.as_str());
+        member.word("error", error.as_str());
         if full {
             member.extra(error, &diagnosis.evidence, status);
         }
@@ -231,15 +222,15 @@ pub fn member(
         member.way(judged(exchange, diagnosis), diagnosis.evidence.text(Key::Selected));
         member.string("details", &diagnosis.details);
     }
-    member.token("cause", diagnosis.cause.id);
-    member.token("party", diagnosis.party.as_str());
+    member.word("cause", diagnosis.cause.id);
+    member.word("party", diagnosis.party.as_str());
     if full {
-        member.token("phase", diagnosis.phase.as_str());
-        member.token("certainty", diagnosis.certainty.as_str());
+        member.word("phase", diagnosis.phase.as_str());
+        member.word("certainty", diagnosis.certainty.as_str());
         if let Some(scope) = diagnosis.scope {
-            member.token("scope", scope.as_str());
+            member.word("scope", scope.as_str());
         }
-        member.token("sent", diagnosis.sent.as_str());
+        member.word("sent", diagnosis.sent.as_str());
         if exchange.attempts_made() > 1 {
             member.integer("attempts", exchange.attempts_made() as u64);
         }

@@ -2,13 +2,12 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
+
 /// A request's id: taken from the client's `X-Request-Id` if that is well-formed, else made
 /// (a ULID: 26 characters, sortable by time). Held in place; copying it allocates nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RequestId {
-    length: u8,
-    bytes: [u8; Self::MAX],
-}
+pub struct RequestId(ArrayString<{ Self::MAX }>);
 
 impl RequestId {
     /// The longest id that is taken over from a client.
@@ -29,17 +28,14 @@ impl RequestId {
     pub fn parse(text: &[u8]) -> Option<Self> {
         let well_formed = (Self::MIN..=Self::MAX).contains(&text.len())
             && text.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b));
-        well_formed.then(|| {
-            let mut bytes = [0; Self::MAX];
-            bytes[..text.len()].copy_from_slice(text);
-            Self { length: u8::try_from(text.len()).expect("at most 64"), bytes }
-        })
+        let text = std::str::from_utf8(text).ok().filter(|_| well_formed)?;
+        Some(Self(ArrayString::from(text).expect("at most 64")))
     }
 
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..usize::from(self.length)]).expect("an id is ASCII")
+        &self.0
     }
 }
 

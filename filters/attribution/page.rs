@@ -7,7 +7,7 @@ mod grpc;
 mod html;
 mod prose;
 
-use std::fmt::Write;
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -22,12 +22,18 @@ use super::disclosure::Disclosure;
 use super::evidence::{Certainty, Party, Phase, Scope};
 use super::exchange::Exchange;
 use super::header;
-use super::record::{tidied, timestamp};
+use super::json;
+use super::record::timestamp;
+use super::text::{replace, tidied};
 use prose::inert;
 
 /// The most characters of one text; of what happened, with what other requests met with.
 const MAX_TEXT: usize = 280;
 const MAX_SAYS: usize = 640;
+/// How long most bodies that are no page are at the most.
+const BODY: usize = 1024;
+/// The column in which the facts stand in plain text.
+const COLUMN: &str = "           ";
 
 /// A body and its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,14 +48,14 @@ pub struct Body {
 struct Told<'a> {
     diagnosis: &'a Diagnosis,
     id: &'a str,
-    what: String,
-    todo: String,
+    what: Cow<'a, str>,
+    todo: Cow<'a, str>,
     /// What only the full form tells.
-    full: Option<Full>,
+    full: Option<Full<'a>>,
 }
 
-struct Full {
-    node: String,
+struct Full<'a> {
+    node: Cow<'a, str>,
     next_hop: Option<String>,
 }
 
@@ -65,10 +71,7 @@ pub fn body(
     now: SystemTime,
 ) -> Body {
     let format = Format::choose(accept);
-    let mut told = Told::of(exchange, diagnosis, disclosure);
-    if let Some(full) = told.full.as_mut() {
-        full.node = tidy(node);
-    }
+    let told = Told::of(exchange, diagnosis, disclosure, node);
     let time = timestamp(now);
     let text = match format {
         Format::Text => told.text(status, &time),
@@ -80,7 +83,12 @@ pub fn body(
 }
 
 impl<'a> Told<'a> {
-    fn of(exchange: &'a Exchange, diagnosis: &'a Diagnosis, disclosure: Disclosure) -> Self {
+    fn of(
+        exchange: &'a Exchange,
+        diagnosis: &'a Diagnosis,
+        disclosure: Disclosure,
+        node: &'a str,
+    ) -> Self {
         let id = exchange.id.as_str();
         match disclosure {
             Disclosure::Full => Self {
@@ -89,16 +97,16 @@ impl<'a> Told<'a> {
                 what: tidied(&diagnosis.says, MAX_SAYS),
                 todo: tidy(&diagnosis.remedy),
                 full: Some(Full {
-                    node: String::new(),
+                    node: tidy(node),
                     next_hop: header::judged(exchange, diagnosis)
-                        .map(|attempt| tidy(&attempt.next_hop.to_string())),
+                        .map(|attempt| tidy(&attempt.next_hop.text()).into_owned()),
                 }),
             },
             // The catalogue's own words; they hold no evidence, hence no name and no address.
             Disclosure::Minimal => Self {
                 diagnosis,
                 id,
-                what: diagnosis.cause.meaning.to_owned(),
+                what: diagnosis.cause.meaning.into(),
                 todo: general_remedy(diagnosis),
                 full: None,
             },
@@ -106,20 +114,20 @@ impl<'a> Told<'a> {
     }
 
     /// Label and value of everything beyond `what` and `todo`, in order.
-    fn facts(&self, time: &str) -> Vec<(&'static str, String)> {
-        let mut facts =
-            vec![("Cause", self.diagnosis.cause.id.to_owned()), ("Who", self.who().to_owned())];
-        if let Some(full) = &self.full {
-            facts.push(("Phase", self.diagnosis.phase.to_string()));
-            facts.push(("Certainty", self.diagnosis.certainty.to_string()));
-            if let Some(next_hop) = &full.next_hop {
-                facts.push(("Next hop", next_hop.clone()));
-            }
-            facts.push(("Proxy", full.node.clone()));
-        }
-        facts.push(("Ref", self.id.to_owned()));
-        facts.push(("Time", time.to_owned()));
-        facts
+    fn facts<'t>(&'t self, time: &'t str) -> impl Iterator<Item = (&'static str, &'t str)> {
+        let (diagnosis, full) = (self.diagnosis, self.full.as_ref());
+        [
+            Some(("Cause", diagnosis.cause.id)),
+            Some(("Who", self.who())),
+            full.map(|_| ("Phase", diagnosis.phase.as_str())),
+            full.map(|_| ("Certainty", diagnosis.certainty.as_str())),
+            full.and_then(|full| Some(("Next hop", full.next_hop.as_deref()?))),
+            full.map(|full| ("Proxy", full.node.as_ref())),
+            Some(("Ref", self.id)),
+            Some(("Time", time)),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     const fn who(&self) -> &'static str {
@@ -133,23 +141,28 @@ impl<'a> Told<'a> {
     }
 
     fn text(&self, status: u16, time: &str) -> String {
-        let mut out =
-            format!("{}\n\n{}\n\nWhat to do: {}\n\n", title(status), self.what, self.todo);
+        let mut out = String::with_capacity(BODY);
+        title(status, &mut out);
+        put(&mut out, &["\n\n", &*self.what, "\n\nWhat to do: ", &*self.todo, "\n\n"]);
         for (label, value) in self.facts(time) {
-            writeln!(out, "{:<11}{value}", format!("{label}:")).expect("a String takes all");
+            put(&mut out, &[label, ":", &COLUMN[label.len() + 1..], value, "\n"]);
         }
         out
     }
 
     fn markdown(&self, status: u16, time: &str) -> String {
-        let mut out = format!(
-            "# {}\n\n{}\n\n## What to do\n\n{}\n\n",
-            title(status),
-            inert(&self.what),
-            inert(&self.todo)
-        );
+        let mut out = String::with_capacity(BODY);
+        out.push_str("# ");
+        title(status, &mut out);
+        out.push_str("\n\n");
+        inert(&self.what, &mut out);
+        out.push_str("\n\n## What to do\n\n");
+        inert(&self.todo, &mut out);
+        out.push_str("\n\n");
         for (label, value) in self.facts(time) {
-            writeln!(out, "* {label}: `{}`", value.replace('`', "'")).expect("a String takes all");
+            put(&mut out, &["* ", label, ": `"]);
+            replace(value, &mut out, |byte| byte == b'`', |out, _| out.push('\''));
+            out.push_str("`\n");
         }
         out
     }
@@ -176,11 +189,11 @@ impl<'a> Told<'a> {
             certainty: full.map(|_| diagnosis.certainty),
             scope: full.and(diagnosis.scope),
             next_hop: full.and_then(|full| full.next_hop.as_deref()),
-            node: full.map(|full| full.node.as_str()),
+            node: full.map(|full| &*full.node),
             reference: self.id,
             time,
         };
-        let mut out = serde_json::to_string_pretty(&problem).expect("it has only text for keys");
+        let mut out = json::pretty(&problem, BODY);
         out.push('\n');
         out
     }
@@ -220,9 +233,15 @@ struct Problem<'a> {
     time: &'a str,
 }
 
+fn put(out: &mut String, texts: &[&str]) {
+    for text in texts {
+        out.push_str(text);
+    }
+}
+
 /// `502 Bad Gateway`
-fn title(status: u16) -> String {
-    format!("{status} {}", phrase(status))
+fn title(status: u16, out: &mut String) {
+    put(out, &[itoa::Buffer::new().format(status), " ", phrase(status)]);
 }
 
 fn phrase(status: u16) -> &'static str {
@@ -250,28 +269,27 @@ fn category(diagnosis: &Diagnosis) -> &'static str {
 }
 
 /// What to do, without a word about what lies behind this proxy.
-fn general_remedy(diagnosis: &Diagnosis) -> String {
+fn general_remedy(diagnosis: &Diagnosis) -> Cow<'static, str> {
     const TELL: &str = "tell the operator of this service, and give the reference";
     match (diagnosis.party, diagnosis.cause.again, diagnosis.retry_after()) {
-        (Party::Client, Again::Never, _) => "Correct the request, then send it again.".to_owned(),
+        (Party::Client, Again::Never, _) => "Correct the request, then send it again.".into(),
         (_, Again::Never, _) => {
-            format!("Sending it again will not help until the cause is repaired: {TELL}.")
+            format!("Sending it again will not help until the cause is repaired: {TELL}.").into()
         }
-        (_, _, Some(1)) => format!("Try again in 1 second. If it goes on, {TELL}."),
+        (_, _, Some(1)) => format!("Try again in 1 second. If it goes on, {TELL}.").into(),
         (_, _, Some(seconds)) => {
-            format!("Try again in {seconds} seconds. If it goes on, {TELL}.")
+            format!("Try again in {seconds} seconds. If it goes on, {TELL}.").into()
         }
-        _ if diagnosis.retryable => format!("Try again. If it goes on, {TELL}."),
-        _ => {
-            format!(
-                "It may have been carried out: look before you send it again. If it goes on, {TELL}."
-            )
-        }
+        _ if diagnosis.retryable => format!("Try again. If it goes on, {TELL}.").into(),
+        _ => format!(
+            "It may have been carried out: look before you send it again. If it goes on, {TELL}."
+        )
+        .into(),
     }
 }
 
 /// Text that a peer may have had a hand in: bounded, on one line, and not deceiving.
-fn tidy(text: &str) -> String {
+fn tidy(text: &str) -> Cow<'_, str> {
     tidied(text, MAX_TEXT)
 }
 

@@ -11,15 +11,17 @@ use super::diagnosis::Diagnosis;
 use super::evidence::{Certainty, Evidence, Party, Phase, Scope, Sent, Value};
 use super::exchange::{Attempt, Exchange, RequestFacts};
 use super::header::{self, Member};
+use super::json;
 use super::key::Key;
 use super::redact::Redact;
 use super::rfc9209::ErrorType;
-use clean::{Clean, escaped, short};
+use clean::{Clean, short};
 
+pub use super::clock::timestamp;
 pub use clean::MAX_TEXT;
-#[cfg(test)]
-pub(super) use clean::deceives;
-pub(super) use clean::tidied;
+
+/// How long most lines are at the most.
+const LINE: usize = 2 * 1024;
 
 /// One request, for the log, the recent errors and the store. The fields stand in the order in
 /// which they are written.
@@ -145,7 +147,7 @@ impl Record {
     ) -> Self {
         let unknown = RequestFacts::default();
         let request = exchange.request.as_deref().unwrap_or(&unknown);
-        let clean = Clean { request, redact };
+        let clean = Clean::new(request, redact);
         let attempt = match diagnosis {
             Some(diagnosis) => header::judged(exchange, diagnosis),
             None => exchange.last_attempt(),
@@ -162,8 +164,8 @@ impl Record {
             listener: short(&request.listener),
             client: short(&request.client),
             method: short(&request.method),
-            host: short(redact.host(&request.host)),
-            path: short(&redact.path(&request.path)),
+            host: short(clean.host),
+            path: short(&clean.path),
             protocol: request.protocol,
             status,
             upstream_status: exchange.upstream_status,
@@ -176,11 +178,11 @@ impl Record {
             error: diagnosis.and_then(|d| d.cause.error),
             sent: exchange.sent(),
             retryable: diagnosis.is_some_and(|d| d.retryable),
-            says: diagnosis.map(|d| clean.words(&d.says)),
-            remedy: diagnosis.map(|d| clean.words(&d.remedy)),
+            says: diagnosis.map(|d| clean.words(&d.says).into_owned()),
+            remedy: diagnosis.map(|d| clean.words(&d.remedy).into_owned()),
             route: exchange.route.as_deref().map(short),
             upstream: exchange.upstream.as_deref().map(short),
-            next_hop: attempt.map(|a| a.next_hop.to_string()),
+            next_hop: attempt.map(|a| a.next_hop.text()),
             times_ms: Times::of(&exchange.times),
             bytes: Bytes::of(exchange.bytes),
             connection: attempt.and_then(|a| a.connection).map(Connection::of),
@@ -200,8 +202,7 @@ impl Record {
     /// lines can be deceived.
     #[must_use]
     pub fn line(&self) -> String {
-        let json = serde_json::to_string(self).expect("a record has only text for keys");
-        let mut line = escaped(json);
+        let mut line = json::compact(self, LINE);
         line.push('\n');
         line
     }
@@ -261,20 +262,13 @@ impl Connection {
 impl Try {
     fn of(exchange: &Exchange, attempt: &Attempt) -> Self {
         Self {
-            next_hop: attempt.next_hop.to_string(),
+            next_hop: attempt.next_hop.text(),
             cause: exchange.verdict_on(attempt).map(|cause| cause.id),
             phase: attempt.failure.as_deref().map(|failure| failure.phase),
             ms: attempt.took.map(millis),
             sent: attempt.sent,
         }
     }
-}
-
-/// RFC 3339, UTC, milliseconds.
-#[must_use]
-pub fn timestamp(at: SystemTime) -> String {
-    let at = jiff::Timestamp::try_from(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    format!("{at:.3}")
 }
 
 /// Milliseconds to the microsecond.

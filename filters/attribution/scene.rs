@@ -1,11 +1,14 @@
 //! One failure in its surroundings: what the rows of the catalogue look at.
 
 use super::alert;
-use super::cause::{CATALOGUE, Cause, path, proxy, send};
+use super::cause::{self, Cause, path, proxy, send};
 use super::evidence::{Evidence, Failure, Fault, Phase, Sent, Side, Value};
 use super::exchange::{Attempt, Exchange};
 use super::key::Key;
 use super::redact;
+
+/// How many facts most verdicts add to what was seen.
+const ROOM: usize = 4;
 
 /// What a row's `when` looks at.
 #[derive(Clone, Copy, Debug)]
@@ -84,8 +87,7 @@ impl Scene<'_> {
         if let Some(Failure { fault: Fault::Denied(cause), .. }) = self.failure {
             return cause;
         }
-        let row = CATALOGUE.iter().copied().find(|row| (row.when)(self));
-        match row {
+        match cause::first(self) {
             Some(row)
                 if row == &path::DNS_STALE_ADDRESS && self.fault() == Some(Fault::TimedOut) =>
             {
@@ -100,21 +102,19 @@ impl Scene<'_> {
     /// out says less than what was seen to happen; a reused connection that was lost says nothing
     /// once another attempt was made, for that one was to make it good. An answer that had begun
     /// did make good all that failed before it, so that what broke it off is all there is to tell.
-    pub(super) fn reticence(&self) -> (u8, usize) {
-        let verdict = self.verdict();
-        let rank = match self.fault() {
+    pub(super) fn reticence(&self, verdict: Cause) -> u8 {
+        match self.fault() {
             _ if self.failure.is_some_and(|failure| failure.phase >= Phase::Receive) => 0,
             _ if verdict == &send::KEEPALIVE_RACE => 3,
             Some(Fault::TimedOut | Fault::NameTimedOut | Fault::Stalled | Fault::Deadline) => 2,
             _ => 1,
-        };
-        (rank, super::cause::index(verdict))
+        }
     }
 
     /// The failure's evidence together with the facts that lie in the failure itself and, as far
     /// as `cause` rests on them, in the exchange.
     pub(super) fn evidence(&self, cause: Cause) -> Evidence {
-        let mut evidence = self.failure.map(|f| f.evidence.clone()).unwrap_or_default();
+        let mut evidence = self.failure.map(|f| f.evidence.with_room(ROOM)).unwrap_or_default();
         if let Some(status) = self.exchange.upstream_status {
             evidence.set_if_absent(Key::Status, status);
         }
@@ -156,7 +156,7 @@ impl Scene<'_> {
                 }
                 _ => None,
             },
-            Key::Address => self.attempt.map(|a| a.next_hop.to_string().into()),
+            Key::Address => self.attempt.map(|a| a.next_hop.text().into()),
             Key::Written => {
                 let written = self.exchange.bytes.upstream_out;
                 // After an early answer it is known at the end only, and is that attempt's alone.

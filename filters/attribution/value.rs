@@ -21,16 +21,23 @@ impl Value {
     /// In words for a person: `70,012 bytes`, `1.2 s`, `a, b and c`.
     #[must_use]
     pub fn words(&self, unit: Unit) -> String {
+        let mut out = String::new();
+        self.tell(unit, &mut out);
+        out
+    }
+
+    /// Puts the same behind what is there.
+    pub(super) fn tell(&self, unit: Unit, out: &mut String) {
         match self {
-            Self::Number(n) => unit.words(*n),
-            Self::Text(text) => text.clone().into_owned(),
+            Self::Number(n) => unit.tell(*n, out),
+            Self::Text(text) => out.push_str(text),
             Self::List(items) => match items.as_slice() {
-                [] => "none".to_owned(),
-                [one] => one.clone(),
-                [rest @ .., last] => format!("{} and {last}", rest.join(", ")),
+                [] => out.push_str("none"),
+                [one] => out.push_str(one),
+                [rest @ .., last] => out.extend([&rest.join(", "), " and ", last]),
             },
-            Self::Flag(true) => "yes".to_owned(),
-            Self::Flag(false) => "no".to_owned(),
+            Self::Flag(true) => out.push_str("yes"),
+            Self::Flag(false) => out.push_str("no"),
         }
     }
 }

@@ -4,123 +4,155 @@
 //! `upstream`, `route`, `attempts`, `waited` (how long the attempt took). A part in `[…]` is left
 //! out when a fact in it is missing; a missing fact elsewhere reads `an unknown …`.
 
+mod template;
+
+use std::sync::LazyLock;
+
+use super::cause::{self, CATALOGUE, Cause, Row};
 use super::evidence::{Evidence, Value};
 use super::exchange::{Attempt, Exchange};
 use super::key::{Key, Unit};
+use template::Template;
 
-/// The facts that a template is filled from.
+/// What a template names.
+struct Fact {
+    key: Option<Key>,
+    other: Option<Other>,
+    /// Whether it may leave on the wire.
+    on_the_wire: bool,
+}
+
+/// A fact that is no evidence.
+#[derive(Clone, Copy)]
+enum Other {
+    NextHop,
+    Upstream,
+    Route,
+    Attempts,
+    Waited,
+}
+
+impl Fact {
+    fn of(name: &str) -> Self {
+        let key: Option<Key> = name.parse().ok();
+        let other = match name {
+            "next_hop" => Some(Other::NextHop),
+            "upstream" => Some(Other::Upstream),
+            "route" => Some(Other::Route),
+            "attempts" => Some(Other::Attempts),
+            "waited" => Some(Other::Waited),
+            _ => None,
+        };
+        Self { key, other, on_the_wire: key.is_some_and(Key::on_the_wire) }
+    }
+}
+
+/// The templates of a row, taken apart.
+struct Sheet {
+    says: Template<'static, Fact>,
+    remedy: Template<'static, Fact>,
+    details: Template<'static, Fact>,
+}
+
+impl Sheet {
+    fn of(row: &Row) -> Self {
+        let template = |text| Template::parse(text, &Fact::of);
+        Self {
+            says: template(row.says),
+            remedy: template(row.remedy),
+            details: template(row.details),
+        }
+    }
+}
+
+/// One for each row, in the order of the catalogue.
+static SHEETS: LazyLock<Vec<Sheet>> =
+    LazyLock::new(|| CATALOGUE.iter().map(|row| Sheet::of(row)).collect());
+
+/// The facts that a row's templates are filled from.
 pub(crate) struct Words<'a> {
+    sheet: &'static Sheet,
     exchange: &'a Exchange,
     attempt: Option<&'a Attempt>,
     evidence: &'a Evidence,
 }
 
 impl<'a> Words<'a> {
-    pub(crate) const fn new(
+    pub(crate) fn new(
+        cause: Cause,
         exchange: &'a Exchange,
         attempt: Option<&'a Attempt>,
         evidence: &'a Evidence,
     ) -> Self {
-        Self { exchange, attempt, evidence }
+        Self { sheet: &SHEETS[cause::index(cause)], exchange, attempt, evidence }
     }
 
-    /// The template with its facts.
-    pub(crate) fn fill(&self, template: &str) -> String {
-        fill(template, &|name| self.fact(name))
+    /// What happened.
+    pub(crate) fn says(&self) -> String {
+        self.sheet.says.weave(|fact, out| self.tell(fact, out)).0
     }
 
-    /// The same with only those facts that may leave on the wire.
-    pub(crate) fn fill_for_the_wire(&self, template: &str) -> String {
-        fill(template, &|name| {
-            let key = name.parse::<Key>().ok()?;
-            key.on_the_wire().then(|| self.fact(name))?
-        })
+    /// What to do about it.
+    pub(crate) fn remedy(&self) -> String {
+        self.sheet.remedy.weave(|fact, out| self.tell(fact, out)).0
     }
 
-    fn fact(&self, name: &str) -> Option<String> {
-        if let Ok(key) = name.parse::<Key>()
+    /// What happened, with only those facts that may leave on the wire.
+    pub(crate) fn details(&self) -> String {
+        self.sheet.details.weave(|fact, out| fact.on_the_wire && self.tell(fact, out)).0
+    }
+
+    fn tell(&self, fact: &Fact, out: &mut String) -> bool {
+        if let Some(key) = fact.key
             && let Some(value) = self.evidence.find(key)
         {
-            // The stations of a way have an order that `a, b and c` would hide.
-            if let (Key::Trace, Value::List(stations)) = (key, value) {
-                return Some(stations.join(" -> "));
+            match (key, value) {
+                // The stations of a way have an order that `a, b and c` would hide.
+                (Key::Trace, Value::List(stations)) => out.push_str(&stations.join(" -> ")),
+                _ => value.tell(key.unit(), out),
             }
-            return Some(value.words(key.unit()));
+            return true;
         }
-        match name {
-            "next_hop" => self.attempt.map(|a| a.next_hop.to_string()),
-            "upstream" => self.exchange.upstream.as_deref().map(str::to_owned),
-            "route" => self.exchange.route.as_deref().map(str::to_owned),
-            "attempts" => Some(self.exchange.attempts_made().to_string()),
-            "waited" => self.attempt?.took.map(|d| Value::from(d).words(Unit::Millis)),
-            _ => None,
+        self.tell_other(fact.other, out).is_some()
+    }
+
+    fn tell_other(&self, other: Option<Other>, out: &mut String) -> Option<()> {
+        match other? {
+            Other::NextHop => self.attempt?.next_hop.tell(out),
+            Other::Upstream => out.push_str(self.exchange.upstream.as_deref()?),
+            Other::Route => out.push_str(self.exchange.route.as_deref()?),
+            Other::Attempts => Unit::Plain.tell(self.exchange.attempts_made() as u64, out),
+            Other::Waited => Value::from(self.attempt?.took?).tell(Unit::Millis, out),
         }
+        Some(())
     }
 }
 
 /// Whether a template may use this name.
 #[cfg(test)]
 pub(crate) fn known(name: &str) -> bool {
-    name.parse::<Key>().is_ok()
-        || ["next_hop", "upstream", "route", "attempts", "waited"].contains(&name)
-}
-
-fn fill(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> String {
-    weave(template, fact).0
+    let fact = Fact::of(name);
+    fact.key.is_some() || fact.other.is_some()
 }
 
 /// The template with these facts; `None` when one that it cannot do without is missing.
 pub(crate) fn filled(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    let (text, whole) = weave(template, fact);
+    let (text, whole) = woven(template, fact);
     whole.then_some(text)
 }
 
-/// The filled template, and whether no fact was missing outside the parts that may be left out.
-fn weave(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> (String, bool) {
-    let mut out = String::with_capacity(template.len() * 2);
-    let mut whole = true;
-    let mut rest = template;
-    while let Some(open) = rest.find(['[', '{']) {
-        out.push_str(&rest[..open]);
-        let (inner, after, optional) = if rest[open..].starts_with('[') {
-            let close = rest[open..].find(']').expect("a template closes its brackets") + open;
-            (&rest[open + 1..close], &rest[close + 1..], true)
-        } else {
-            let close = rest[open..].find('}').expect("a template closes its braces") + open;
-            (&rest[open..=close], &rest[close + 1..], false)
-        };
-        match substitute(inner, fact) {
-            Ok(text) => out.push_str(&text),
-            Err(_) if optional => {}
-            Err(name) => {
-                whole = false;
-                out.push_str("an unknown ");
-                out.push_str(&name.replace('_', " "));
-            }
-        }
-        rest = after;
-    }
-    out.push_str(rest);
-    (out, whole)
-}
-
-/// Replaces every `{name}`; fails with the name that there is no fact for.
-fn substitute<'t>(text: &'t str, fact: &dyn Fn(&str) -> Option<String>) -> Result<String, &'t str> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let (name, after) = after.split_once('}').expect("a template closes its braces");
-        out.push_str(&fact(name).ok_or(name)?);
-        rest = after;
-    }
-    out.push_str(rest);
-    Ok(out)
+fn woven(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> (String, bool) {
+    let template = Template::parse(template, &|name| name);
+    template.weave(|name, out| fact(name).map(|text| out.push_str(&text)).is_some())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn fill(template: &str, fact: &dyn Fn(&str) -> Option<String>) -> String {
+        woven(template, fact).0
+    }
 
     #[test]
     fn templates_are_filled() {

@@ -6,6 +6,11 @@ use super::{
 use crate::attribution::evidence::{CertificateFault, Failure};
 use crate::attribution::exchange::Exchange;
 
+/// Whether any of these rows can be the verdict.
+pub(super) fn concern(scene: &Scene<'_>) -> bool {
+    matches!(scene.at(Side::Origin), Some((_, Fault::Certificate(_))))
+}
+
 rows! {
     TLS_CERTIFICATE_EXPIRED = Row {
         id: "tls_certificate_expired",

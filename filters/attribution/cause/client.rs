@@ -1,9 +1,14 @@
 //! What the client did, or failed to do.
 
 use super::{
-    Again, Cause, ErrorType, Failure, Fault, Key, Party, Phase, Row, Side, Status, by_denial, rows,
-    witness,
+    Again, Cause, ErrorType, Failure, Fault, Key, Party, Phase, Row, Scene, Side, Status,
+    by_denial, rows, witness,
 };
+
+/// Whether any of these rows can be the verdict.
+pub(super) fn concern(scene: &Scene<'_>) -> bool {
+    scene.at(Side::Client).is_some()
+}
 
 rows! {
     CLIENT_PLAIN_HTTP_ON_TLS_PORT = Row {

@@ -7,6 +7,23 @@ use super::{
 /// For so long a connection that was accepted says that the address is served, in milliseconds.
 const LATELY: u64 = 60_000;
 
+/// Whether any of these rows can be the verdict.
+pub(super) fn concern(scene: &Scene<'_>) -> bool {
+    matches!(
+        scene.beyond(),
+        Some(
+            (Phase::Dns | Phase::Connect, _)
+                | (
+                    _,
+                    Fault::NameNotFound
+                        | Fault::NameTimedOut
+                        | Fault::NameError
+                        | Fault::Unroutable
+                )
+        )
+    )
+}
+
 rows! {
     DNS_NAME_NOT_FOUND = Row {
         id: "dns_name_not_found",

@@ -1,9 +1,23 @@
 //! What this proxy itself did or could not do. Each names the setting and its value.
 
 use super::{
-    Again, Cause, ErrorType, Failure, Fault, Key, Party, Phase, Row, Status, by_denial, rows,
-    witness,
+    Again, Cause, ErrorType, Failure, Fault, Key, Party, Phase, Row, Scene, Status, by_denial,
+    rows, witness,
 };
+
+/// Whether any of these rows can be the verdict.
+pub(super) fn concern(scene: &Scene<'_>) -> bool {
+    matches!(
+        scene.fault(),
+        Some(
+            Fault::Panic
+                | Fault::Unforeseen
+                | Fault::FilesExhausted
+                | Fault::PortsExhausted
+                | Fault::Forbidden
+        )
+    )
+}
 
 rows! {
     PROXY_BUG = Row {

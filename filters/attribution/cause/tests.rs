@@ -1,6 +1,8 @@
 //! The table holds what it promises: every row is reached, proved and worded.
 
 mod certainty;
+mod parts;
+mod told;
 mod wording;
 
 use super::*;

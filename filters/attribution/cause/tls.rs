@@ -1,8 +1,30 @@
 //! Securing the connection to the origin; the certificates have a file of their own.
 
-use super::{Again, Cause, ErrorType, Fault, Key, Party, Phase, Row, Side, Status, rows, witness};
+use super::{
+    Again, Cause, ErrorType, Fault, Key, Party, Phase, Row, Scene, Side, Status, rows, witness,
+};
 
 pub use super::certificate::*;
+
+/// Whether any of these rows can be the verdict.
+pub(super) fn concern(scene: &Scene<'_>) -> bool {
+    matches!(
+        scene.at(Side::Origin),
+        Some(
+            (Phase::Tls, _)
+                | (
+                    _,
+                    Fault::TlsNotTls
+                        | Fault::TlsHandshake
+                        | Fault::TlsAlert(_)
+                        | Fault::Alpn
+                        | Fault::Malformed
+                        | Fault::Closed
+                        | Fault::Reset
+                )
+        )
+    )
+}
 
 rows! {
     TLS_PEER_NOT_TLS = Row {

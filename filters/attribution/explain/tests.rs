@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::attribution::record::deceives;
+use crate::attribution::text::deceives;
 
 const REFUSED: &str = "edge-1; error=connection_refused; next-hop=\"10.0.0.5:8080\"; \
     details=\"nothing accepts connections on this port\"; cause=connect_refused; party=origin; \

@@ -1,54 +1,85 @@
 //! Our own member, being written.
 
-use sfv::{BareItem, Integer, KeyRef, ListSerializer, RefBareItem, StringRef, TokenRef};
-
 use crate::attribution::evidence::{Evidence, Value};
 use crate::attribution::exchange::Attempt;
 use crate::attribution::key::Unit;
 use crate::attribution::rfc9209::{ErrorType, Form};
+use crate::attribution::text::plain;
 
 /// The most bytes of one value that we write.
 const MAX_TEXT: usize = 255;
 
+/// How long most members are at the most.
+const MEMBER: usize = 512;
+/// The largest Integer (RFC 8941 section 3.3.1).
+const MAX_INTEGER: u64 = 999_999_999_999_999;
+
 /// A member being written. What cannot be represented is left out or made representable.
-pub(super) struct Draft {
-    params: Vec<(&'static KeyRef, BareItem)>,
-    node: BareItem,
-}
+pub(super) struct Draft(String);
 
 impl Draft {
     pub(super) fn new(node: &str) -> Self {
-        let node = TokenRef::from_str(node)
-            .ok()
-            .filter(|token| token.as_str().len() <= MAX_TEXT)
-            .map_or_else(|| text(node), BareItem::from);
-        Self { params: Vec::with_capacity(16), node }
+        let mut draft = Self(String::with_capacity(MEMBER));
+        if is_token(node) {
+            draft.0.push_str(node);
+        } else {
+            draft.quoted(node);
+        }
+        draft
     }
 
-    fn put(&mut self, name: &'static str, value: BareItem) {
-        self.params.push((KeyRef::from_str(name).expect("our names are keys"), value));
+    fn put(&mut self, name: &'static str) {
+        self.0.push(';');
+        self.0.push_str(name);
+        self.0.push('=');
     }
 
     pub(super) fn integer(&mut self, name: &'static str, value: u64) {
-        if let Ok(value) = Integer::try_from(value) {
-            self.put(name, value.into());
+        if value <= MAX_INTEGER {
+            self.put(name);
+            self.0.push_str(itoa::Buffer::new().format(value));
         }
     }
 
+    /// A Token that a peer may have had a hand in.
     pub(super) fn token(&mut self, name: &'static str, value: &str) {
-        if let Some(value) = TokenRef::from_str(value).ok().filter(|t| t.as_str().len() <= MAX_TEXT)
-        {
-            self.put(name, value.into());
+        if is_token(value) {
+            self.word(name, value);
         }
+    }
+
+    /// A Token of a vocabulary of ours.
+    pub(super) fn word(&mut self, name: &'static str, value: &str) {
+        debug_assert!(is_token(value), "{value}");
+        self.put(name);
+        self.0.push_str(value);
     }
 
     pub(super) fn string(&mut self, name: &'static str, value: &str) {
-        self.put(name, text(value));
+        self.put(name);
+        self.quoted(value);
+    }
+
+    /// A String (RFC 8941 section 3.3.3): printable ASCII, bounded.
+    fn quoted(&mut self, text: &str) {
+        self.0.push('"');
+        if text.len() <= MAX_TEXT && plain(text) == text.len() {
+            self.0.push_str(text);
+        } else {
+            for c in text.chars().take(MAX_TEXT) {
+                match c {
+                    '"' | '\\' => self.0.extend(['\\', c]),
+                    ' '..='~' => self.0.push(c),
+                    _ => self.0.push('?'),
+                }
+            }
+        }
+        self.0.push('"');
     }
 
     pub(super) fn way(&mut self, attempt: Option<&Attempt>, protocol: Option<&str>) {
         if let Some(attempt) = attempt {
-            self.string("next-hop", &attempt.next_hop.to_string());
+            self.string("next-hop", &attempt.next_hop.text());
         }
         if let Some(protocol) = protocol {
             self.token("next-protocol", protocol);
@@ -77,19 +108,14 @@ impl Draft {
     }
 
     pub(super) fn finish(self) -> String {
-        let mut list = ListSerializer::new();
-        list.bare_item(&self.node)
-            .parameters(self.params.iter().map(|(name, value)| (*name, RefBareItem::from(value))));
-        list.finish().expect("it has one member")
+        self.0
     }
 }
 
-/// A String (RFC 8941 section 3.3.3): printable ASCII, bounded.
-fn text(value: &str) -> BareItem {
-    let printable: String = value
-        .chars()
-        .take(MAX_TEXT)
-        .map(|c| if matches!(c, ' '..='~') { c } else { '?' })
-        .collect();
-    StringRef::from_str(&printable).expect("printable ASCII").into()
+/// Whether text is a Token (RFC 8941 section 3.3.4), and not too long for us.
+fn is_token(text: &str) -> bool {
+    let starts = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'*';
+    let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~:/".contains(byte);
+    let bytes = text.as_bytes();
+    bytes.first().is_some_and(starts) && bytes.len() <= MAX_TEXT && bytes.iter().all(goes_on)
 }

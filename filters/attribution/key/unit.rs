@@ -15,32 +15,45 @@ impl Unit {
     /// A number in this unit for a person: `70,012 bytes`, `1.2 s`, `17`.
     #[must_use]
     pub fn words(self, number: u64) -> String {
+        let mut out = String::new();
+        self.tell(number, &mut out);
+        out
+    }
+
+    /// Puts the same behind what is there.
+    pub(in crate::attribution) fn tell(self, number: u64, out: &mut String) {
+        let mut digits = itoa::Buffer::new();
+        let mut put = |number: u64, unit| {
+            out.push_str(digits.format(number));
+            out.push_str(unit);
+        };
         match self {
-            Self::Plain => number.to_string(),
-            Self::Bytes if number == 1 => "1 byte".to_owned(),
-            Self::Bytes => format!("{} bytes", grouped(number)),
-            Self::Millis if number < 1_000 => format!("{number} ms"),
-            Self::Millis if number < 60_000 && number % 1_000 >= 50 => {
-                format!("{}.{} s", number / 1_000, number % 1_000 / 100)
+            Self::Plain => put(number, ""),
+            Self::Bytes if number == 1 => put(1, " byte"),
+            Self::Bytes => {
+                group(digits.format(number), out);
+                out.push_str(" bytes");
             }
-            Self::Millis if number < 120_000 => format!("{} s", number / 1_000),
-            Self::Millis if number < 7_200_000 => format!("{} min", number / 60_000),
-            Self::Millis => format!("{} h", number / 3_600_000),
+            Self::Millis if number < 1_000 => put(number, " ms"),
+            Self::Millis if number < 60_000 && number % 1_000 >= 50 => {
+                put(number / 1_000, ".");
+                put(number % 1_000 / 100, " s");
+            }
+            Self::Millis if number < 120_000 => put(number / 1_000, " s"),
+            Self::Millis if number < 7_200_000 => put(number / 60_000, " min"),
+            Self::Millis => put(number / 3_600_000, " h"),
         }
     }
 }
 
 /// `1234567` as `1,234,567`.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() * 4 / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
+fn group(digits: &str, out: &mut String) {
+    let (first, rest) = digits.split_at((digits.len() - 1) % 3 + 1);
+    out.push_str(first);
+    for place in (0..rest.len()).step_by(3) {
+        out.push(',');
+        out.push_str(&rest[place..place + 3]);
     }
-    out
 }
 
 #[cfg(test)]

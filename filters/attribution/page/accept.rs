@@ -30,16 +30,26 @@ impl Format {
         let Some(accept) = accept.and_then(|bytes| std::str::from_utf8(bytes).ok()) else {
             return Self::Text;
         };
-        let ranges: Vec<Range<'_>> =
-            unquoted(accept, ',').take(MAX_RANGES).filter_map(Range::parse).collect();
+        match accept.split_once('/') {
+            Some(("*", "*")) => return Self::Text,
+            only => {
+                if let Some(format) = Self::ALL.into_iter().find(|f| Some(f.media_type()) == only) {
+                    return format;
+                }
+            }
+        }
+        let mut offered = [None; Self::ALL.len()];
+        let ranges = unquoted(accept, b',').take(MAX_RANGES).filter_map(Range::parse);
+        for (place, range) in ranges.enumerate() {
+            for (format, best) in Self::ALL.into_iter().zip(&mut offered) {
+                let fit = range.fit(format);
+                if fit != Fit::None {
+                    *best = (*best).max(Some((fit, range.quality, MAX_RANGES - place)));
+                }
+            }
+        }
         let mut best = (Self::Text, (0, Fit::None, 0));
-        for format in Self::ALL {
-            let offered = ranges
-                .iter()
-                .enumerate()
-                .map(|(place, range)| (range.fit(format), range.quality, MAX_RANGES - place))
-                .filter(|(fit, ..)| *fit != Fit::None)
-                .max();
+        for (format, offered) in Self::ALL.into_iter().zip(offered) {
             if let Some((fit, quality, place)) = offered
                 && quality > 0
                 && (quality, fit, place) > best.1
@@ -91,7 +101,7 @@ struct Range<'a> {
 
 impl<'a> Range<'a> {
     fn parse(text: &'a str) -> Option<Self> {
-        let mut parts = unquoted(text, ';').map(str::trim);
+        let mut parts = unquoted(text, b';').map(str::trim);
         let (main, sub) = parts.next()?.split_once('/')?;
         let quality = parts
             .filter_map(|part| part.split_once('='))
@@ -111,12 +121,18 @@ impl<'a> Range<'a> {
     }
 }
 
-/// The parts between separators that do not stand in a quoted string.
-fn unquoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+/// The parts between separators (ASCII) that do not stand in a quoted string.
+fn unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
     let mut quoted = false;
-    text.split(move |c| {
-        quoted ^= c == '"';
-        c == separator && !quoted
+    std::iter::from_fn(move || {
+        let whole = rest?;
+        let end = whole.bytes().position(|byte| {
+            quoted ^= byte == b'"';
+            byte == separator && !quoted
+        });
+        rest = end.map(|end| &whole[end + 1..]);
+        Some(end.map_or(whole, |end| &whole[..end]))
     })
 }
 

@@ -38,7 +38,7 @@ impl Grpc {
         status: u16,
         disclosure: Disclosure,
     ) -> Self {
-        let told = Told::of(exchange, diagnosis, disclosure);
+        let told = Told::of(exchange, diagnosis, disclosure, "");
         let code = match status {
             499 => 1,
             403 => 7,

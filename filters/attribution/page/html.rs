@@ -1,45 +1,66 @@
 //! The page for a browser. Its template has a slot `{{name}}` for each text; there is no way to
 //! fill one but through [`Html`], which escapes.
 
-use std::fmt::Write;
+use std::sync::LazyLock;
 
 use super::prose::parts;
 use super::{Told, title};
 use crate::attribution::evidence::{Party, Phase};
+use crate::attribution::text::replace;
 
 const TEMPLATE: &str = include_str!("../page.html");
 
-/// Text that is safe between tags and in quoted attributes.
-pub(super) struct Html(pub(super) String);
+/// The template's own text and the slot behind each piece of it; none behind the last.
+static PIECES: LazyLock<Vec<(&str, Option<&str>)>> = LazyLock::new(|| {
+    let mut pieces = Vec::new();
+    let mut rest = TEMPLATE;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (slot, after) = after.split_once("}}").expect("the template closes its slots");
+        pieces.push((before, Some(slot)));
+        rest = after;
+    }
+    pieces.push((rest, None));
+    pieces
+});
+
+/// A page being written. What is not ours goes in escaped, safe between tags and in quoted
+/// attributes.
+#[derive(Default)]
+pub(super) struct Html(String);
 
 impl Html {
-    fn escape(text: &str) -> Self {
-        let mut out = String::with_capacity(text.len() + 16);
-        for c in text.chars() {
-            match c {
-                '&' => out.push_str("&amp;"),
-                '<' => out.push_str("&lt;"),
-                '>' => out.push_str("&gt;"),
-                '"' => out.push_str("&quot;"),
-                '\'' => out.push_str("&#39;"),
-                _ => out.push(c),
-            }
-        }
-        Self(out)
+    fn text(&mut self, text: &str) {
+        let special = |byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'');
+        replace(text, &mut self.0, special, |out, c| {
+            out.push_str(match c {
+                '&' => "&amp;",
+                '<' => "&lt;",
+                '>' => "&gt;",
+                '"' => "&quot;",
+                _ => "&#39;",
+            });
+        });
     }
 
     /// A sentence; what is code in it is marked as code.
-    pub(super) fn sentence(text: &str) -> Self {
-        let mut out = String::with_capacity(text.len() + 32);
+    pub(super) fn sentence(&mut self, text: &str) {
         for (code, part) in parts(text) {
-            let part = Self::escape(part).0;
             if code {
-                out.extend(["<code>", &part, "</code>"]);
+                self.0.push_str("<code>");
+                self.text(part);
+                self.0.push_str("</code>");
             } else {
-                out.push_str(&part);
+                self.text(part);
             }
         }
-        Self(out)
+    }
+
+    fn ours(&mut self, html: &'static str) {
+        self.0.push_str(html);
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.0
     }
 }
 
@@ -53,29 +74,45 @@ const UNUSED: State = ("", "not reached");
 
 pub(super) fn page(told: &Told<'_>, status: u16, time: &str) -> String {
     let [client, near, proxy, far, origin] = way(told.diagnosis.party, told.diagnosis.phase);
-    let mut facts = Html(String::new());
-    for (label, value) in told.facts(time) {
-        let value = Html::escape(&value).0;
-        writeln!(facts.0, "<dt>{label}</dt><dd>{value}</dd>").expect("a String takes all");
+    let mut html = Html(String::with_capacity(TEMPLATE.len() + 2048));
+    for (ours, slot) in PIECES.iter() {
+        html.ours(ours);
+        let Some(slot) = slot else { break };
+        match *slot {
+            "title" => {
+                let mut text = String::new();
+                title(status, &mut text);
+                html.text(&text);
+            }
+            "what" => html.sentence(&told.what),
+            "todo" => html.sentence(&told.todo),
+            "facts" => facts(told, time, &mut html),
+            "client_mark" => html.text(client.0),
+            "client" => html.text(client.1),
+            "near_mark" => html.text(near.0),
+            "near" => html.text(near.1),
+            "proxy_mark" => html.text(proxy.0),
+            "proxy" => html.text(proxy.1),
+            "far_mark" => html.text(far.0),
+            "far" => html.text(far.1),
+            "origin_name" if told.diagnosis.party == Party::NextHop => html.text("Next proxy"),
+            "origin_name" => html.text("Origin"),
+            "origin_mark" => html.text(origin.0),
+            "origin" => html.text(origin.1),
+            slot => unreachable!("the template has a slot {slot}, and there is no text for it"),
+        }
     }
-    let last = if told.diagnosis.party == Party::NextHop { "Next proxy" } else { "Origin" };
-    fill(&[
-        ("title", Html::escape(&title(status))),
-        ("what", Html::sentence(&told.what)),
-        ("todo", Html::sentence(&told.todo)),
-        ("facts", facts),
-        ("client_mark", Html::escape(client.0)),
-        ("client", Html::escape(client.1)),
-        ("near_mark", Html::escape(near.0)),
-        ("near", Html::escape(near.1)),
-        ("proxy_mark", Html::escape(proxy.0)),
-        ("proxy", Html::escape(proxy.1)),
-        ("far_mark", Html::escape(far.0)),
-        ("far", Html::escape(far.1)),
-        ("origin_name", Html::escape(last)),
-        ("origin_mark", Html::escape(origin.0)),
-        ("origin", Html::escape(origin.1)),
-    ])
+    html.finish()
+}
+
+fn facts(told: &Told<'_>, time: &str, html: &mut Html) {
+    for (label, value) in told.facts(time) {
+        html.ours("<dt>");
+        html.ours(label);
+        html.ours("</dt><dd>");
+        html.text(value);
+        html.ours("</dd>\n");
+    }
 }
 
 /// The states of client, link, proxy, link and origin.
@@ -100,18 +137,4 @@ const fn broken(phase: Phase) -> State {
         Phase::Wait => ("bad", "no good answer"),
         Phase::Receive | Phase::Respond => ("bad", "answer broke off"),
     }
-}
-
-fn fill(slots: &[(&str, Html)]) -> String {
-    let mut out = String::with_capacity(TEMPLATE.len() + 2048);
-    let mut rest = TEMPLATE;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (name, after) = after.split_once("}}").expect("the template closes its slots");
-        let slot = slots.iter().find(|(slot, _)| *slot == name);
-        out.push_str(before);
-        out.push_str(&slot.expect("every slot of the template has a text").1.0);
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }

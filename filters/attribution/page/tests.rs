@@ -8,7 +8,7 @@ use crate::attribution::evidence::{Failure, Fault, Side};
 use crate::attribution::exchange::{Attempt, NextHop};
 use crate::attribution::id::RequestId;
 use crate::attribution::key::Key;
-use crate::attribution::record::deceives;
+use crate::attribution::text::deceives;
 
 const NODE: &str = "edge-1.example.net";
 
@@ -75,8 +75,12 @@ fn code_is_shown_as_code() {
         ("a ` b_c", r"a \` b\_c", "a ` b_c"),
         ("a `` b_c", r"a \`\` b\_c", "a `` b_c"),
     ] {
-        assert_eq!(inert(text), markdown);
-        assert_eq!(html::Html::sentence(text).0, html);
+        let mut inerted = String::new();
+        inert(text, &mut inerted);
+        assert_eq!(inerted, markdown);
+        let mut page = html::Html::default();
+        page.sentence(text);
+        assert_eq!(page.finish(), html);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What makes a record safe to write: no secrets, no text without bounds, nothing that deceives a
 //! reader of lines.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use crate::attribution::evidence::{Evidence, Value};
 use crate::attribution::exchange::RequestFacts;
@@ -15,44 +15,50 @@ const MAX_LIST: usize = 32;
 
 /// Takes secrets out of what was made from a request, and bounds it.
 pub(super) struct Clean<'a> {
-    pub(super) request: &'a RequestFacts,
-    pub(super) redact: &'a Redact,
+    request: &'a RequestFacts,
+    redact: &'a Redact,
+    /// The request's host without secrets.
+    pub(super) host: &'a str,
+    /// Its path, likewise.
+    pub(super) path: Cow<'a, str>,
 }
 
-impl Clean<'_> {
+impl<'a> Clean<'a> {
+    pub(super) fn new(request: &'a RequestFacts, redact: &'a Redact) -> Self {
+        let (host, path) = (redact.host(&request.host), redact.path(&request.path));
+        Self { request, redact, host, path }
+    }
+
     /// Words that may quote the request's host and path.
-    pub(super) fn words(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        let host = self.redact.host(&self.request.host);
-        if host != self.request.host {
-            text = text.replace(&self.request.host, host);
+    pub(super) fn words<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(text);
+        if self.host != self.request.host {
+            text = text.replace(&self.request.host, self.host).into();
         }
-        let path = self.redact.path(&self.request.path);
-        if path != self.request.path.as_str() {
-            text = text.replace(&self.request.path, &path);
+        if self.path != self.request.path {
+            text = text.replace(&self.request.path, &self.path).into();
         }
-        short(&text)
+        if text.len() > MAX_TEXT { short(&text).into() } else { text }
     }
 
     pub(super) fn evidence(&self, evidence: &Evidence) -> Evidence {
-        let mut clean = Evidence::new();
-        for (key, value) in evidence.iter() {
-            match value {
-                Value::Text(text) if key == Key::Host => {
-                    clean.set(key, short(self.redact.host(text)));
-                }
-                Value::Text(text) if key == Key::Path => {
-                    clean.set(key, short(&self.redact.path(text)));
-                }
-                Value::Text(text) => clean.set(key, self.words(text)),
-                Value::List(list) => clean.set(
-                    key,
-                    list.iter().take(MAX_LIST).map(|text| self.words(text)).collect::<Vec<_>>(),
-                ),
-                value => clean.set(key, value.clone()),
+        evidence.map(|key, value| self.value(key, value))
+    }
+
+    fn value(&self, key: Key, value: &Value) -> Value {
+        match value {
+            Value::Text(text) if key == Key::Host => short(self.redact.host(text)).into(),
+            Value::Text(text) if key == Key::Path => short(&self.redact.path(text)).into(),
+            Value::Text(text) => match self.words(text) {
+                Cow::Borrowed(_) => value.clone(),
+                Cow::Owned(words) => words.into(),
+            },
+            Value::List(list) => {
+                let words = list.iter().take(MAX_LIST).map(|text| self.words(text).into_owned());
+                words.collect::<Vec<_>>().into()
             }
+            Value::Number(_) | Value::Flag(_) => value.clone(),
         }
-        clean
     }
 }
 
@@ -63,40 +69,4 @@ pub(super) fn short(text: &str) -> String {
     }
     let end = text.floor_char_boundary(MAX_TEXT - '…'.len_utf8());
     format!("{}…", &text[..end])
-}
-
-/// JSON without characters that deceive; in JSON they stand inside strings only.
-pub(super) fn escaped(json: String) -> String {
-    if !json.contains(deceives) {
-        return json;
-    }
-    let mut out = String::with_capacity(json.len() + 64);
-    for c in json.chars() {
-        if deceives(c) {
-            write!(out, "\\u{:04x}", u32::from(c)).expect("a String takes all");
-        } else {
-            out.push(c);
-        }
-    }
-    out
-}
-
-/// Text that a peer may have had a hand in: on one line, not deceiving, and no longer than this
-/// many characters.
-pub(in crate::attribution) fn tidied(text: &str, most: usize) -> String {
-    let mut out: String = text
-        .chars()
-        .take(most)
-        .map(|c| if deceives(c) { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    if text.chars().nth(most).is_some() {
-        out.push('…');
-    }
-    out
-}
-
-/// Whether a character could make a reader take one line for two, or see text out of order.
-/// All of them are in the basic plane, so that one `\u` escape holds each.
-pub(in crate::attribution) const fn deceives(c: char) -> bool {
-    matches!(c, '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

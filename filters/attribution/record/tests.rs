@@ -4,13 +4,13 @@ use std::time::UNIX_EPOCH;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::clean::deceives;
 use super::*;
 use crate::attribution::cause::CATALOGUE;
 use crate::attribution::evidence::{Failure, Fault, Side};
 use crate::attribution::exchange::NextHop;
 use crate::attribution::id::RequestId;
 use crate::attribution::key::Key;
+use crate::attribution::text::deceives;
 
 fn parsed(record: &Record) -> Json {
     serde_json::from_str(&record.line()).expect("a line is JSON")
