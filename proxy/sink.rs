@@ -15,6 +15,8 @@ use file::Output;
 
 /// How much is gathered before it is written, while more lines are waiting.
 const BATCH: usize = 64 * 1024;
+/// While many lines come they are gathered for so long, so that the writer is not woken for each.
+const GATHER: Duration = Duration::from_millis(5);
 /// How often an idle writer looks whether its file is to be reopened or rotated.
 const IDLE: Duration = Duration::from_millis(250);
 
@@ -125,6 +127,7 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, orders: &Receiver<Order>) {
+        let mut written = None;
         loop {
             let order = match orders.recv_timeout(IDLE) {
                 Ok(order) => order,
@@ -134,12 +137,17 @@ impl Writer {
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
             };
+            let since = written.map_or(GATHER, |at: Instant| at.elapsed());
+            if since < GATHER {
+                thread::sleep(GATHER.saturating_sub(since));
+            }
             let mut next = Some(order);
             while let Some(order) = next {
                 self.obey(order);
                 next = if self.batch.len() < BATCH { orders.try_recv().ok() } else { None };
             }
             self.write_batch();
+            written = Some(Instant::now());
         }
     }
 

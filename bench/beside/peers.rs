@@ -173,7 +173,7 @@ impl Peer {
     ) -> Result<(Process, SocketAddr, SocketAddr), String> {
         let (plain, h2c) = (free()?, free()?);
         let directory = stage.directory.join(format!("{}-{}", self.name, plain.port()));
-        fs::create_dir(&directory).map_err(|e| e.to_string())?;
+        fs::create_dir_all(directory.join("log")).map_err(|e| e.to_string())?;
         let fill = |text: &str| {
             let mut text = text.replace("@DIR@", &directory.to_string_lossy());
             for (name, address) in

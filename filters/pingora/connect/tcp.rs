@@ -3,12 +3,12 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pingora::protocols::l4::socket::SocketAddr;
-use tokio::net::{TcpSocket, TcpStream, UnixStream};
+use socket2::{Domain, Protocol, Type};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 use whodunit_filters::attribution::{Failure, Fault, Phase, Side};
 
@@ -41,25 +41,38 @@ async fn inet(
     address: std::net::SocketAddr,
     limit: Duration,
 ) -> Result<(TcpStream, Wire), Failure> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-    let socket = socket.map_err(|error| observe::refused(&error))?;
-    let _ = socket.set_nodelay(true);
+    let refused = |error: io::Error| observe::refused(&error);
+    let kind = Type::STREAM.nonblocking();
+    let socket = socket2::Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP));
+    let socket = socket.map_err(refused)?;
     let fd = socket.as_raw_fd();
     let began = Instant::now();
-    let mut connecting = pin!(socket.connect(address));
-    let stream = match timeout(limit, &mut connecting).await {
-        Ok(connected) => connected.map_err(|error| observe::refused(&error))?,
+    match socket.connect(&address.into()) {
+        Err(error) if error.raw_os_error() != Some(libc::EINPROGRESS) => {
+            return Err(refused(error));
+        }
+        // This machine itself has answered by now; for its refusal nobody needs to wait.
+        Ok(()) | Err(_) => answered(socket.take_error()).map_err(refused)?,
+    }
+    let stream = TcpStream::from_std(socket.into()).map_err(refused)?;
+    match timeout(limit, stream.writable()).await {
+        Ok(writable) => writable.and_then(|()| answered(stream.take_error())).map_err(refused)?,
         Err(_elapsed) => {
             let mut failure = Failure::new(Side::Origin, Phase::Connect, Fault::TimedOut);
-            // The socket is there as long as `connecting` is.
             if let Some(info) = TcpInfo::of(fd) {
                 info.note(&mut failure);
             }
             return Err(failure);
         }
-    };
+    }
+    let _ = stream.set_nodelay(true);
     let late = TcpInfo::of(fd).map_or(0, |info| info.retransmits_in_all);
     Ok((stream, Wire::new(fd, false, late, began.elapsed())))
+}
+
+/// What a socket says that was asked for its error.
+fn answered(said: io::Result<Option<io::Error>>) -> io::Result<()> {
+    said.and_then(|error| error.map_or(Ok(()), Err))
 }
 
 async fn unix(path: &Path, limit: Duration) -> Result<(UnixStream, Wire), Failure> {
@@ -85,6 +98,8 @@ pub(super) fn broken(error: &io::Error) -> Fault {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr as Inet;
+
+    use tokio::net::TcpSocket;
 
     use whodunit_filters::attribution::Key;
 
