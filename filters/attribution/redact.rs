@@ -27,7 +27,7 @@ impl Redact {
     /// does the authority of a target in absolute form.
     #[must_use]
     pub fn path<'a>(&self, path: &'a str) -> Cow<'a, str> {
-        if !path.contains(['=', '@']) {
+        if !path.bytes().any(|byte| matches!(byte, b'=' | b'@')) {
             return Cow::Borrowed(path);
         }
         let (authority, path) = split_authority(path);
@@ -103,7 +103,10 @@ fn split_authority(target: &str) -> (Cow<'_, str>, &str) {
 }
 
 /// Undoes percent-encoding (RFC 3986 section 2.1) and `+` for a space.
-fn decoded(text: &str) -> String {
+fn decoded(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+        return text.into();
+    }
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
@@ -118,7 +121,7 @@ fn decoded(text: &str) -> String {
             _ => out.push(byte),
         }
     }
-    String::from_utf8_lossy(&out).into_owned()
+    String::from_utf8_lossy(&out).into_owned().into()
 }
 
 #[cfg(test)]

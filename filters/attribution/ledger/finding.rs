@@ -50,7 +50,9 @@ impl Finding {
     pub(in crate::attribution) fn words(self) -> String {
         match self {
             Self::Answers => "was answered".to_owned(),
-            Self::Failed(cause) => format!("failed with `{}` in phase `{}`", cause.id, cause.phase),
+            Self::Failed(cause) => {
+                ["failed with `", cause.id, "` in phase `", cause.phase.as_str(), "`"].concat()
+            }
         }
     }
 }
