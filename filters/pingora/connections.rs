@@ -1,6 +1,7 @@
 //! What an origin connection has been through: Pingora's pool tells that a connection is reused,
 //! not for how long it lay idle.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,8 @@ use std::time::{Duration, Instant};
 /// before; a new connection under the same number starts it afresh.
 pub(crate) struct Connections {
     epoch: Instant,
-    slots: Box<[Slot]>,
+    /// Made when it is needed: connections of our own connector tell it themselves.
+    slots: OnceLock<Box<[Slot]>>,
 }
 
 #[derive(Default)]
@@ -24,7 +26,7 @@ const SLOTS: usize = 1 << 15;
 
 impl Connections {
     pub(crate) fn new() -> Self {
-        Self { epoch: Instant::now(), slots: (0..SLOTS).map(|_| Slot::default()).collect() }
+        Self { epoch: Instant::now(), slots: OnceLock::new() }
     }
 
     /// Notes that a request takes this connection: how long it was idle, and how many requests it
@@ -53,7 +55,8 @@ impl Connections {
     }
 
     fn slot(&self, fd: i32) -> Option<&Slot> {
-        self.slots.get(usize::try_from(fd).ok()?)
+        let slots = self.slots.get_or_init(|| (0..SLOTS).map(|_| Slot::default()).collect());
+        slots.get(usize::try_from(fd).ok()?)
     }
 
     fn since_epoch(&self, now: Instant) -> u64 {

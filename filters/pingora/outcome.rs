@@ -165,11 +165,12 @@ pub(crate) fn finished(
     error: Option<&Error>,
 ) {
     let now = Instant::now();
-    if let Some(fd) = case.fd {
-        connections.release(fd, now);
-    }
-    if let Some(wire) = case.wire.as_ref().filter(|wire| !wire.http2.load(Ordering::Relaxed)) {
-        wire.rest.over(case.use_of_wire, now);
+    match (&case.wire, case.fd) {
+        (Some(wire), _) if !wire.http2.load(Ordering::Relaxed) => {
+            wire.rest.over(case.use_of_wire, now);
+        }
+        (_, Some(fd)) => connections.release(fd, now),
+        _ => {}
     }
     let exchange = &case.exchange;
     let broken = error.is_some() || exchange.early || exchange.attempt_failed();

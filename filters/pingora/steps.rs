@@ -9,7 +9,7 @@ mod sending;
 
 use std::any::Any;
 use std::os::unix::io::RawFd;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header as names;
@@ -166,26 +166,35 @@ pub(crate) fn connected(
     fd: RawFd,
     digest: Option<&Digest>,
 ) {
-    let (idle, requests) = connections.take(fd, reused);
+    let now = Instant::now();
     case.fd = Some(fd);
     case.secured = digest.is_some_and(|digest| digest.ssl_digest.is_some());
     let mut timing = digest.into_iter().flat_map(|digest| digest.timing_digest.iter()).flatten();
     let (tcp, tls) = (timing.next(), timing.next());
-    let established = tcp.map_or_else(SystemTime::now, |tcp| tcp.established_ts);
     if !reused {
         let times = &mut case.exchange.times;
         let took = case.wire.as_ref().map(|wire| wire.took);
         times.connect = took.or_else(|| tcp.and_then(|tcp| tcp.establishment_duration));
         times.tls = tls.and_then(|tls| tls.establishment_duration);
     }
-    let Some(attempt) = case.exchange.last_attempt_mut() else { return };
-    let age = established.elapsed().unwrap_or(Duration::ZERO);
-    attempt.connection = Some(Connection { reused, age, idle, requests });
+    let age = match (&case.wire, tcp) {
+        (Some(wire), _) => now.saturating_duration_since(wire.born),
+        (None, Some(tcp)) => tcp.established_ts.elapsed().unwrap_or(Duration::ZERO),
+        (None, None) => Duration::ZERO,
+    };
+    let mut used = None;
     if let Some(lane) = &mut case.lane {
         lane.connected(reused);
-        if let Some(wire) = &case.wire {
-            case.use_of_wire = wire.rest.taken(lane.neighbour());
-        }
+        used = case.wire.as_ref().map(|wire| wire.rest.taken(lane.neighbour(), now));
+    }
+    case.use_of_wire = used.map_or(0, |(this, _)| this);
+    // What carries several requests at a time never rests as a whole.
+    let (requests, idle) = used.filter(|_| !case.is_shared()).unwrap_or_else(|| {
+        let (idle, requests) = connections.take(fd, reused);
+        (requests, idle)
+    });
+    if let Some(attempt) = case.exchange.last_attempt_mut() {
+        attempt.connection = Some(Connection { reused, age, idle, requests });
     }
 }
 

@@ -65,7 +65,14 @@ impl Neighbours {
         let mut all = locked(&self.all);
         all.clock += 1;
         let now = all.clock;
-        if !all.entries.contains_key(next_hop) {
+        if let Some(entry) = all.entries.get_mut(next_hop) {
+            entry.used = now;
+            let known = upstream
+                .is_none_or(|upstream| entry.upstreams.iter().any(|n| Arc::ptr_eq(n, upstream)));
+            if known {
+                return entry.neighbour.clone();
+            }
+        } else {
             if all.entries.len() >= self.max {
                 all.forget_the_oldest();
             }
@@ -75,9 +82,8 @@ impl Neighbours {
         }
         let Table { entries, members, .. } = &mut *all;
         let entry = entries.get_mut(next_hop).expect("it is there now");
-        entry.used = now;
         if let Some(upstream) = upstream
-            && !entry.upstreams.iter().any(|name| Arc::ptr_eq(name, upstream) || name == upstream)
+            && !entry.upstreams.contains(upstream)
         {
             entry.upstreams.push(upstream.clone());
             members.entry(upstream.clone()).or_default().push(entry.neighbour.clone());

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -44,7 +45,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Resting {
-    lines: HashMap<u64, Vec<One>>,
+    lines: HashMap<u64, Vec<One>, BuildHasherDefault<Itself>>,
     count: usize,
     watched: bool,
 }
@@ -54,6 +55,22 @@ struct One {
     wire: Arc<Wire>,
     since: Instant,
     patience: Duration,
+}
+
+/// The keys are hashes already.
+#[derive(Default)]
+struct Itself(u64);
+
+impl Hasher for Itself {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
+    }
 }
 
 /// Something came over a connection that rests, if only its end.

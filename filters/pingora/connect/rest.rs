@@ -21,13 +21,13 @@ struct State {
 }
 
 impl Rest {
-    /// A request takes the connection; the number of this use.
-    pub(crate) fn taken(&self, endpoint: &Arc<Neighbour>) -> u32 {
+    /// A request takes the connection: the number of this use, and how long it rested.
+    pub(crate) fn taken(&self, endpoint: &Arc<Neighbour>, now: Instant) -> (u32, Duration) {
         let mut state = self.locked();
         state.uses = state.uses.wrapping_add(1);
-        state.since = None;
+        let rested = state.since.take().map_or(Duration::ZERO, |since| now.duration_since(since));
         state.endpoint.get_or_insert_with(|| endpoint.clone());
-        state.uses
+        (state.uses, rested)
     }
 
     /// That use is over; another one may have begun already.
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn only_a_connection_that_rests_tells_of_it() {
-        let used = |rest: &Rest, endpoint: &Arc<Neighbour>| rest.taken(endpoint);
+        let used = |rest: &Rest, endpoint: &Arc<Neighbour>| rest.taken(endpoint, Instant::now()).0;
         assert!(!learned(|_, _| {}), "it never carried a request");
         let in_use = |rest: &Rest, endpoint: &Arc<Neighbour>| {
             used(rest, endpoint);

@@ -35,6 +35,8 @@ pub(crate) struct Wire {
     pub(crate) late: u32,
     /// How long connecting took.
     pub(crate) took: Duration,
+    /// When it stood.
+    pub(crate) born: Instant,
     /// Whether HTTP/2 is spoken.
     pub(crate) http2: AtomicBool,
     /// Whether it carried a request before the one that it carries.
@@ -80,6 +82,7 @@ impl Wire {
             local,
             late,
             took,
+            born: Instant::now(),
             http2: AtomicBool::new(false),
             reused: AtomicBool::new(false),
             tls: OnceLock::new(),
