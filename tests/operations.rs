@@ -1,6 +1,7 @@
 //! What the people see who run it: start, stop, logs, metrics, and what strangers are told.
 
 mod bulk;
+mod flood;
 mod pages;
 mod process;
 

@@ -124,7 +124,7 @@ impl Figures {
         let floods = self.floods.iter().map(|f| {
             let latency = |l: crate::flood::Latency| json!({ "p50_us": l.p50, "p99_us": l.p99 });
             json!({
-                "proxy": f.name, "quiet": latency(f.quiet), "busy": latency(f.busy),
+                "proxy": f.name, "quiet": latency(f.quiet), "paced": latency(f.paced), "busy": latency(f.busy),
                 "failing": latency(f.failing),
                 "memory_kib": [f.memory_before, f.memory_after],
             })

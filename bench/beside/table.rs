@@ -69,10 +69,11 @@ fn flood(figures: &Figures, text: &mut String) {
     }
     let _ = writeln!(
         text,
-        "\na healthy upstream's latency (p50 / p99 in ms): alone, while 1,000 connections ask for it\n\
-         as well, and while they ask for a dead one; memory in MiB before and after that\n  \
-         {:<9} {:>15} {:>17} {:>17} {:>15}",
-        "", "quiet", "busy", "failing", "memory"
+        "\na healthy upstream's latency (p50 / p99 in ms): alone, while 1,000 connections ask for a dead\n\
+         one 2,000 times a second, while they ask for the healthy one as fast as they can, and so for\n\
+         the dead one; memory in MiB before and after that\n  \
+         {:<9} {:>15} {:>15} {:>17} {:>17} {:>15}",
+        "", "quiet", "2,000 failures/s", "all good", "all failing", "memory"
     );
     for flood in &figures.floods {
         let latency = |l: crate::flood::Latency| format!("{:.2} / {:.2}", l.p50 / 1e3, l.p99 / 1e3);
@@ -83,9 +84,10 @@ fn flood(figures: &Figures, text: &mut String) {
         );
         let _ = writeln!(
             text,
-            "  {:<9} {:>15} {:>17} {:>17} {memory:>15}",
+            "  {:<9} {:>15} {:>16} {:>17} {:>17} {memory:>15}",
             flood.name,
             latency(flood.quiet),
+            latency(flood.paced),
             latency(flood.busy),
             latency(flood.failing)
         );

@@ -26,6 +26,14 @@ fn peak(proxy: &Proxy) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
+/// The memory that a process has now, in KiB (`VmRSS` of proc(5)).
+#[cfg(target_os = "linux")]
+pub(super) fn resident(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux has it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
 /// How bodies are delimited.
 const FRAMINGS: [Framing; 2] = [Framing::Length(GIB), Framing::Chunked];
 
