@@ -68,7 +68,7 @@ impl Gate {
         if dated.is_none() && status < 500 {
             return;
         }
-        let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return };
+        let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return };
         let ours = self.client.net.tell(status);
         if dated.is_none() && ours.is_none() {
             return;
