@@ -163,7 +163,6 @@ fn serve(
         threads,
         // The gateway counts attempts by itself; this only has to be no smaller.
         max_retries: 64,
-        upstream_keepalive_pool_size: 128 * threads,
         ..ServerConf::default()
     });
     let books = Books::new(running.ledger.clone(), Arc::new(Lines(running.sink.clone())));

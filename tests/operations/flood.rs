@@ -74,7 +74,9 @@ fn a_flood_of_failures_takes_no_more_memory_and_waits_for_no_log() {
     std::thread::scope(|scope| {
         let parts = clients.chunks_mut(CONNECTIONS / CLIENTS);
         let warming: Vec<_> = parts.map(|part| scope.spawn(move || hammer(part, WARM))).collect();
-        warming.into_iter().for_each(|one| one.join().expect("each is answered"));
+        for one in warming {
+            one.join().expect("each is answered");
+        }
     });
     let before = resident(process.id());
     std::thread::scope(|scope| {
@@ -90,7 +92,9 @@ fn a_flood_of_failures_takes_no_more_memory_and_waits_for_no_log() {
         });
         let parts = clients.chunks_mut(CONNECTIONS / CLIENTS);
         let flooding: Vec<_> = parts.map(|part| scope.spawn(move || hammer(part, FLOOD))).collect();
-        flooding.into_iter().for_each(|one| one.join().expect("each is answered"));
+        for one in flooding {
+            one.join().expect("each is answered");
+        }
         over.store(true, Ordering::Relaxed);
         assert!(healthy.join().expect("each is answered") > 0);
         let after = resident(process.id());
