@@ -57,7 +57,8 @@ fn processor() -> String {
     name.trim().to_owned()
 }
 
-fn cores() -> usize {
+/// How many cores there are, whatever this process may use of them.
+pub(crate) fn cores() -> usize {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     text.lines().filter(|line| line.starts_with("processor")).count()
 }

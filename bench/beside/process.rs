@@ -24,19 +24,24 @@ pub(crate) struct Memory {
     pub(crate) peak: u64,
 }
 
-/// The same command on one core.
+/// The same command on one core; on a machine with one core all share it.
 pub(crate) fn pinned(core: u32, program: impl AsRef<Path>) -> Command {
+    let core = core.min(last_core());
     let mut command = Command::new("taskset");
     command.arg("-c").arg(core.to_string()).arg(program.as_ref()).stdin(Stdio::null());
     command
+}
+
+fn last_core() -> u32 {
+    u32::try_from(crate::machine::cores().saturating_sub(1)).unwrap_or(0)
 }
 
 /// This process leaves the proxies' core alone. Many connections need many descriptors, and children
 /// inherit the limit.
 pub(crate) fn settle() {
     let mut cores = CpuSet::new();
-    cores.set(usize::try_from(LOAD).unwrap_or(0));
-    // On a machine with one core all share it.
+    cores.set(usize::try_from(LOAD.min(last_core())).unwrap_or(0));
+    // Where it is not allowed, this process is merely in the way now and then.
     let _ = sched_setaffinity(None, &cores);
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;

@@ -111,9 +111,7 @@ impl Connector {
             None => Err(fail_on(wire, Failure::new(Side::Origin, Phase::Wait, Fault::GoAway(0)))),
         }
     }
-}
 
-impl Connector {
     /// A connection of HTTP/1.1 that rests here when a request is done with it.
     fn kept(&self, transport: Transport, wire: Arc<Wire>, peer: &impl Peer) -> Transport {
         let patience = peer.idle_timeout().unwrap_or(Duration::MAX);
