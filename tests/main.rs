@@ -3,6 +3,7 @@
 mod accuracy;
 mod apart;
 mod causes;
+mod chaos;
 mod commands;
 mod forwarding;
 mod http2;
