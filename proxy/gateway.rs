@@ -19,7 +19,7 @@ use whodunit_filters::attribution::{
     Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId, redact,
 };
 use whodunit_pingora::connect::Latch;
-use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_looked_at, not_reached};
+use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, fell_silent, not_looked_at, not_reached};
 
 use crate::plan::{Destination, Plan};
 use crate::upstream::check::{Checks, worth_a_look};
@@ -233,9 +233,9 @@ impl ProxyHttp for Gateway {
         error
     }
 
-    /// Only a connection that was lost, or that takes no more requests, is made up for by another
-    /// one; an origin that is slow, or answers nonsense, would be so again. Whether trying again can
-    /// do harm `Attributed` decides.
+    /// A connection that was lost, or that takes no more requests, is made up for by another one, and
+    /// an endpoint that fell silent by another endpoint; an origin that answers nonsense would do so
+    /// again. Whether trying again can do harm `Attributed` decides.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -248,10 +248,11 @@ impl ProxyHttp for Gateway {
         let open = |written: &ResponseHeader| {
             written.status.is_informational() && written.status != StatusCode::SWITCHING_PROTOCOLS
         };
-        let again = (harmless || connection_lost(&error))
+        let lost = harmless || connection_lost(&error);
+        let again = (lost || fell_silent(&error))
             && session.response_written().is_none_or(open)
             && !session.as_downstream().retry_buffer_truncated()
-            && trip.may_go_on(reused || harmless);
+            && trip.may_go_on(lost && (reused || harmless));
         trip.tell(session.note());
         error.set_retry(again);
         error

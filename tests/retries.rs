@@ -56,6 +56,31 @@ fn a_post_that_was_sent_is_never_sent_again() {
 }
 
 #[test]
+fn an_endpoint_that_falls_silent_is_made_up_for_by_another_one() {
+    let silent = Origin::new(|mut connection: Conversation| {
+        while connection.request().is_some() {}
+    });
+    let origin = Origin::answering(OK);
+    let endpoints = [silent.endpoint.as_str(), &origin.endpoint];
+    let settings = Settings::endpoints(&endpoints).knowing(&origin).with("timeouts", "read: 300ms");
+    let proxy = settings.start();
+    let gets: Vec<Told> = (0..2).map(|_| proxy.get("/")).collect();
+    assert!(gets.iter().all(|told| told.status() == 200), "{gets:?}");
+    let slow = |told: &&Told| told.value("attempts").as_array().is_some_and(|all| all.len() == 2);
+    let saved = gets.iter().find(slow).expect("round robin meets both endpoints");
+    assert_eq!(saved.value("attempts")[0]["cause"], "origin_slow");
+    let posts: Vec<Told> = (0..2).map(|_| proxy.send(POST)).collect();
+    let failed = posts.iter().find(|told| told.status() == 504).expect("one met the silent one");
+    assert_eq!(failed.text("cause"), "origin_slow");
+    assert_eq!(failed.value("attempts").as_array().map(Vec::len), Some(1), "it may do harm");
+    let alone = Settings::endpoints(&[&silent.endpoint]).with("timeouts", "read: 300ms").start();
+    let told = alone.get("/");
+    assert_eq!(told.status(), 504);
+    let attempts = told.value("attempts").as_array().map(Vec::len);
+    assert_eq!(attempts, Some(1), "the same one would hardly be quicker");
+}
+
+#[test]
 fn a_get_that_was_lost_is_tried_again_and_no_more_often_than_allowed() {
     let origins = [closing(), closing(), closing()];
     let endpoints: Vec<&str> = origins.iter().map(|origin| origin.endpoint.as_str()).collect();

@@ -53,6 +53,6 @@ pub use attributed::Attributed;
 pub use context::Context;
 pub use listeners::Listeners;
 pub use note::{Inquiry, Note, Noted, deny, deny_for, fail_at};
-pub use observe::{connection_lost, not_looked_at, not_reached};
+pub use observe::{connection_lost, fell_silent, not_looked_at, not_reached};
 pub use service::service;
 pub use settings::{Books, Live, LogSink, Settings, Sink, Which};

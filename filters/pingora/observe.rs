@@ -98,6 +98,14 @@ pub fn connection_lost(error: &Error) -> bool {
     (lost || http2::went_away(error)) && *error.esource() == ErrorSource::Upstream
 }
 
+/// Whether an error says that the origin did nothing for too long, with the connection intact: what
+/// another endpoint may make up for, but hardly the same one.
+#[must_use]
+pub fn fell_silent(error: &Error) -> bool {
+    matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout)
+        && *error.esource() == ErrorSource::Upstream
+}
+
 /// Whether an error says that nobody was reached at the address: what another address may make up
 /// for.
 #[must_use]
