@@ -19,7 +19,9 @@ use whodunit_filters::attribution::{
     Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId, redact,
 };
 use whodunit_pingora::connect::Latch;
-use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, fell_silent, not_looked_at, not_reached};
+use whodunit_pingora::{
+    Inquiry, Note, Noted, connection_lost, deny, fell_silent, not_looked_at, not_reached,
+};
 
 use crate::plan::{Destination, Plan};
 use crate::upstream::check::{Checks, worth_a_look};

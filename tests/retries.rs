@@ -57,9 +57,8 @@ fn a_post_that_was_sent_is_never_sent_again() {
 
 #[test]
 fn an_endpoint_that_falls_silent_is_made_up_for_by_another_one() {
-    let silent = Origin::new(|mut connection: Conversation| {
-        while connection.request().is_some() {}
-    });
+    let silent =
+        Origin::new(|mut connection: Conversation| while connection.request().is_some() {});
     let origin = Origin::answering(OK);
     let endpoints = [silent.endpoint.as_str(), &origin.endpoint];
     let settings = Settings::endpoints(&endpoints).knowing(&origin).with("timeouts", "read: 300ms");

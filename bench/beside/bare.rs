@@ -30,19 +30,25 @@ impl ProxyHttp for Bare {
 }
 
 /// Runs it until it is killed.
-pub(crate) fn serve(plain: &str, h2c: &str, origin: &str, dead: &str) -> ! {
+pub(crate) fn serve([plain, h2c, tls, edge, origin, dead]: [&str; 6]) -> ! {
     let address = |text: &str| text.parse().expect("an address");
     let conf = ServerConf { upstream_keepalive_pool_size: 2_048, ..ServerConf::default() };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
     let mut options = HttpServerOptions::default();
     options.h2c = true;
-    for (listen, options) in [(plain, HttpServerOptions::default()), (h2c, options)] {
+    let usual = HttpServerOptions::default;
+    for (listen, options) in [(plain, usual()), (h2c, options), (tls, usual())] {
         let bare = Bare { origin: address(origin), dead: address(dead) };
         let mut proxy = http_proxy(&server.configuration, bare);
         proxy.server_options = Some(options);
         let mut service = Service::new("bare".to_owned(), proxy);
-        service.add_tcp(listen);
+        if listen == tls {
+            let (cert, key) = (format!("{edge}.crt"), format!("{edge}.key"));
+            service.add_tls(listen, &cert, &key).expect("a certificate");
+        } else {
+            service.add_tcp(listen);
+        }
         server.add_service(service);
     }
     log::set_boxed_logger(Box::new(Stderr)).expect("there is none yet");

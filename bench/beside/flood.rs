@@ -53,7 +53,8 @@ pub(crate) fn measure(proxy: &Started, seconds: u32) -> Result<Flood, String> {
 
 /// Measures while something else is asked for.
 fn beside(proxy: &Started, path: &'static str, seconds: u32) -> Result<Latency, String> {
-    let place = Place { address: proxy.plain().to_string(), path, host: "app.test".to_owned() };
+    let (scheme, host) = ("http", "app.test".to_owned());
+    let place = Place { scheme, address: proxy.plain().to_string(), path, host };
     std::thread::scope(|scope| {
         let load = scope.spawn(|| Load::Kept(CONNECTIONS).run(&place, seconds + 2));
         std::thread::sleep(Duration::from_secs(1));

@@ -7,6 +7,7 @@ use crate::process::{self, pinned};
 
 /// Where the load goes.
 pub(crate) struct Place {
+    pub(crate) scheme: &'static str,
     /// `ip:port`.
     pub(crate) address: String,
     pub(crate) path: &'static str,
@@ -49,7 +50,7 @@ impl Load {
     }
 
     pub(crate) fn run(self, place: &Place, seconds: u32) -> Result<Outcome, String> {
-        let url = format!("http://{}{}", place.address, place.path);
+        let url = format!("{}://{}{}", place.scheme, place.address, place.path);
         match self {
             Self::Kept(connections) | Self::Fresh(connections) => {
                 let mut wrk = pinned(process::LOAD, "wrk");

@@ -37,10 +37,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, word, plain, h2c, origin, dead] = arguments.as_slice()
+    if let [_, word, rest @ ..] = arguments.as_slice()
         && word == "bare"
+        && let Some(rest) = rest.first_chunk()
     {
-        bare::serve(plain, h2c, origin, dead);
+        bare::serve(rest.each_ref().map(String::as_str));
     }
     let plan = Plan::read();
     let began = Instant::now();

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -45,12 +47,20 @@ pub(crate) struct Stage {
 pub(crate) struct Started {
     pub(crate) name: &'static str,
     pub(crate) version: String,
-    plain: SocketAddr,
-    h2c: SocketAddr,
+    ports: Ports,
+    /// Where the one with many routes speaks HTTP/1.1.
     routes: Option<SocketAddr>,
     process: Process,
     /// The one with many routes.
     second: Option<Process>,
+}
+
+/// Where a proxy listens.
+#[derive(Clone, Copy)]
+struct Ports {
+    plain: SocketAddr,
+    h2c: SocketAddr,
+    tls: SocketAddr,
 }
 
 impl Stage {
@@ -61,6 +71,7 @@ impl Stage {
         let dead = closed.local_addr().ok().and_then(|at| at.as_socket()).ok_or("no address")?;
         let origin = free()?;
         fs::write(directory.join("large"), vec![b'x'; LARGE]).map_err(|e| e.to_string())?;
+        certificate(&directory.join("edge"))?;
         let file = directory.join("origin.conf");
         let text = include_str!("peers/origin.conf")
             .replace("@DIR@", &directory.to_string_lossy())
@@ -93,7 +104,7 @@ impl Peer {
                 route: "",
                 program: || std::env::current_exe().ok(),
                 version: &[],
-                arguments: &["bare", "@PLAIN@", "@H2C@", "@ORIGIN@", "@DEAD@"],
+                arguments: &["bare", "@PLAIN@", "@H2C@", "@TLS@", "@EDGE@", "@ORIGIN@", "@DEAD@"],
             },
             Self {
                 name: "nginx",
@@ -147,21 +158,20 @@ impl Peer {
     /// Starts it twice: with as few routes as can be, and with many.
     pub(crate) fn start(&self, stage: &Stage) -> Result<Started, String> {
         let program = (self.program)().ok_or("it is not installed (`.ci/setup bench`)")?;
-        let (process, plain, h2c) = self.launch(&program, stage, 0)?;
+        let (process, ports) = self.launch(&program, stage, 0)?;
         let second = if self.route.is_empty() {
             None
         } else {
             Some(self.launch(&program, stage, ROUTES - 1)?)
         };
-        let routes = second.as_ref().map(|(_, plain, _)| *plain);
+        let routes = second.as_ref().map(|(_, ports)| ports.plain);
         Ok(Started {
             name: self.name,
             version: self.version(&program),
-            plain,
-            h2c,
+            ports,
             routes,
             process,
-            second: second.map(|(process, ..)| process),
+            second: second.map(|(process, _)| process),
         })
     }
 
@@ -170,15 +180,21 @@ impl Peer {
         program: &Path,
         stage: &Stage,
         routes: usize,
-    ) -> Result<(Process, SocketAddr, SocketAddr), String> {
-        let (plain, h2c) = (free()?, free()?);
-        let directory = stage.directory.join(format!("{}-{}", self.name, plain.port()));
+    ) -> Result<(Process, Ports), String> {
+        let ports = Ports { plain: free()?, h2c: free()?, tls: free()? };
+        let directory = stage.directory.join(format!("{}-{}", self.name, ports.plain.port()));
         fs::create_dir_all(directory.join("log")).map_err(|e| e.to_string())?;
         let fill = |text: &str| {
-            let mut text = text.replace("@DIR@", &directory.to_string_lossy());
-            for (name, address) in
-                [("PLAIN", plain), ("H2C", h2c), ("ORIGIN", stage.origin), ("DEAD", stage.dead)]
-            {
+            let mut text = text
+                .replace("@DIR@", &directory.to_string_lossy())
+                .replace("@EDGE@", &stage.directory.join("edge").to_string_lossy());
+            for (name, address) in [
+                ("PLAIN", ports.plain),
+                ("H2C", ports.h2c),
+                ("TLS", ports.tls),
+                ("ORIGIN", stage.origin),
+                ("DEAD", stage.dead),
+            ] {
                 text = text
                     .replace(&format!("@{name}@"), &address.to_string())
                     .replace(&format!("@{name}_IP@"), &address.ip().to_string())
@@ -201,9 +217,10 @@ impl Peer {
         command.env("GOMAXPROCS", "1").env("XDG_DATA_HOME", &directory).env("HOME", &directory);
         let said = directory.join("out");
         let mut process = Process::start(command, &said)?;
-        ready(plain, &mut process, &said)?;
-        ready(h2c, &mut process, &said)?;
-        Ok((process, plain, h2c))
+        for port in [ports.plain, ports.h2c, ports.tls] {
+            ready(port, &mut process, &said)?;
+        }
+        Ok((process, ports))
     }
 
     fn version(&self, program: &Path) -> String {
@@ -228,16 +245,18 @@ impl Started {
     /// Where a scene goes to; `None` where it is not for this proxy.
     pub(crate) fn place(&self, scene: &Scene) -> Option<Place> {
         let (address, host) = match scene.door {
-            Door::Plain => (self.plain, "app.test".to_owned()),
-            Door::H2c => (self.h2c, "app.test".to_owned()),
+            Door::Plain => (self.ports.plain, "app.test".to_owned()),
+            Door::H2c => (self.ports.h2c, "app.test".to_owned()),
+            Door::Tls => (self.ports.tls, "app.test".to_owned()),
             Door::Routes => (self.routes?, host(ROUTES / 2)),
         };
-        Some(Place { address: address.to_string(), path: scene.path, host })
+        let scheme = if scene.door == Door::Tls { "https" } else { "http" };
+        Some(Place { scheme, address: address.to_string(), path: scene.path, host })
     }
 
     /// Where it speaks HTTP/1.1.
     pub(crate) fn plain(&self) -> SocketAddr {
-        self.plain
+        self.ports.plain
     }
 
     /// CPU time so far, of both processes: the one that is not spoken to takes none.
@@ -257,6 +276,20 @@ impl Started {
 
 fn host(number: usize) -> String {
     format!("app-{number}.test")
+}
+
+/// A certificate by itself, and with its key in one file, as each likes it.
+fn certificate(path: &Path) -> Result<(), String> {
+    let made = rcgen::generate_simple_self_signed(vec!["app.test".to_owned()]);
+    let made = made.map_err(|error| error.to_string())?;
+    let (cert, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    for (kind, text) in [("crt", &cert), ("key", &key), ("pem", &format!("{cert}{key}"))] {
+        let mut options = fs::OpenOptions::new();
+        let file = options.create(true).truncate(true).write(true).mode(0o600);
+        let file = file.open(path.with_extension(kind));
+        file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|e| e.to_string())?;
+    }
+    Ok(())
 }
 
 /// An address that nobody listens at, and none that was given away before.

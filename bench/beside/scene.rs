@@ -7,6 +7,7 @@ use crate::load::{Load, Outcome};
 pub(crate) enum Door {
     Plain,
     H2c,
+    Tls,
     /// Of a second process, which has 1,000 routes.
     Routes,
 }
@@ -80,6 +81,19 @@ const ALL: &[Scene] = &[
         title: "small GET over HTTP/2, 16 connections of 8 requests",
         door: Door::H2c,
         load: Load::Http2(16, 8),
+        ..SMALL
+    },
+    Scene {
+        name: "tls",
+        title: "small GET over TLS, 64 kept connections",
+        door: Door::Tls,
+        ..SMALL
+    },
+    Scene {
+        name: "handshake",
+        title: "a new TLS connection for each request",
+        door: Door::Tls,
+        load: Load::Fresh(64),
         ..SMALL
     },
 ];

@@ -57,12 +57,7 @@ impl Storm {
     }
 
     /// Lets it come over them: what was done to the endpoints.
-    pub(super) fn come(
-        &self,
-        node: &mut Node,
-        endpoints: &mut [Endpoint],
-        seed: u64,
-    ) -> Vec<Done> {
+    pub(super) fn come(&self, node: &mut Node, endpoints: &mut [Endpoint], seed: u64) -> Vec<Done> {
         let mut dice = Dice(seed ^ 0xC4A0_5000);
         let began = Instant::now();
         let mut done = Vec::new();

@@ -173,23 +173,10 @@ fn pick(dice: &mut Dice) -> &'static Kind {
 }
 
 /// Puts a request, once more if that is what a client does.
-async fn ask(
-    doors: &Doors,
-    door: Door,
-    kind: &'static Kind,
-    kept: bool,
-    id: String,
-) -> Outcome {
+async fn ask(doors: &Doors, door: Door, kind: &'static Kind, kept: bool, id: String) -> Outcome {
     let began = Instant::now();
-    let done = |id, end, again, told| Outcome {
-        id,
-        kind,
-        began,
-        ended: Instant::now(),
-        end,
-        again,
-        told,
-    };
+    let done =
+        |id, end, again, told| Outcome { id, kind, began, ended: Instant::now(), end, again, told };
     let mut lost = match once(doors, door, kind, kept, &id).await {
         Ok((end, told)) => return done(id, end, false, told),
         Err(lost) => lost,
