@@ -103,8 +103,7 @@ fn body(connection: &mut Conversation, request: &Request) -> Option<(Vec<u8>, St
 fn dechunked(bytes: &[u8]) -> Option<(Vec<u8>, String)> {
     let (mut body, mut at) = (Vec::new(), 0);
     loop {
-        let Ok(httparse::Status::Complete((skip, size))) =
-            httparse::parse_chunk_size(&bytes[at..])
+        let Ok(httparse::Status::Complete((skip, size))) = httparse::parse_chunk_size(&bytes[at..])
         else {
             return None;
         };

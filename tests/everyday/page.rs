@@ -9,11 +9,10 @@ use super::{BESIDE, rows};
 const INTRODUCTION: &str = "\
 # Everyday requests
 
-Each of these goes to nginx and to whodunit, with default settings and the same origin behind both; \
-what the client gets (status, fields, body, connection kept or closed) and what the origin gets \
-(request line, fields, body) are compared. The tests do that on every run, and this page is made \
-from the same table: a difference that is not listed here fails them, and so does one that is \
-listed and gone.
+Each of these goes to nginx and to whodunit with its default settings, before the same origin. \
+What the client gets (status, fields, body, connection kept or closed) and what the origin gets \
+(request line, fields, body) are compared. The tests do that on every run, and this page is made from their \
+table: a difference that is not listed fails them, and so does a listed one that is gone.
 
 Not compared is what may differ between any two gateways: `Date` and `Server`; `Via`, \
 `X-Forwarded-*`, `CDN-Loop`, `X-Request-Id` and the like, by which a gateway says that it was \
@@ -34,8 +33,11 @@ fn page() -> String {
         different
     );
     for (title, rows) in &parts {
-        write!(page, "\n## {title}\n\n| request | | nginx | whodunit | why |\n|---|---|---|---|---|\n")
-            .expect("a string takes it");
+        write!(
+            page,
+            "\n## {title}\n\n| request | | nginx | whodunit | why |\n|---|---|---|---|---|\n"
+        )
+        .expect("a string takes it");
         for row in rows {
             let (theirs, ours): (Vec<_>, Vec<_>) = row
                 .differences

@@ -14,6 +14,7 @@ use super::row::Row;
 use super::seen::{self, Facts, Heard};
 use crate::origins;
 use crate::rig::client::Client;
+use crate::rig::message::whole_response;
 use crate::rig::origin::Origin;
 use crate::rig::promise::members;
 use crate::rig::proxy::Proxy;
@@ -58,12 +59,24 @@ impl Pair {
             .route("upstream: web")
             .start();
         let _ports = [one, other];
-        Some(Self { version, stage, nginx, us, _server: server, _ports, _origin: origin, _folder: folder })
+        Some(Self {
+            version,
+            stage,
+            nginx,
+            us,
+            _server: server,
+            _ports,
+            _origin: origin,
+            _folder: folder,
+        })
     }
 
-    /// What comes of a row through nginx.
+    /// What comes of a row through nginx. Its own pages name its version; those of the files
+    /// behind it do not.
     pub(super) fn by_nginx(&self, row: &Row) -> Facts {
-        self.by(row, self.nginx, |_| false)
+        self.by(row, self.nginx, |heard| {
+            heard.answers.iter().any(|answer| answer.text().contains("<center>nginx/"))
+        })
     }
 
     /// What comes of a row through us. An answer of our own says so.
@@ -96,10 +109,21 @@ fn dialog(row: &Row, address: SocketAddr) -> Heard {
         client.send(piece);
     }
     let method = method.into_owned();
-    let answers: Vec<_> = (0..row.answers).map_while(|_| client.receive(&method)).collect();
+    let mut answers = Vec::new();
+    if row.raw {
+        while client.fill() {}
+        let raw = client.buffered();
+        answers.extend(whole_response(&raw, &method));
+        let head = raw.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or(0);
+        return Heard { method, answers, kept: false, own: false, rest: raw[head..].to_vec() };
+    }
+    while answers.len() < row.answers && client.begins(b"HTTP/1.") {
+        answers.extend(client.receive(&method));
+    }
     client.send(format!("GET {PROBE} HTTP/1.1\r\nHost: app.test\r\n\r\n"));
-    let kept = client.receive("GET").is_some_and(|answer| answer.status == 200);
-    Heard { method, answers, kept, own: false }
+    let kept = client.begins(b"HTTP/1.")
+        && client.receive("GET").is_some_and(|answer| answer.status == 200);
+    Heard { method, answers, kept, own: false, rest: client.buffered() }
 }
 
 fn serve_files(folder: &Path) {
@@ -114,7 +138,8 @@ fn serve_files(folder: &Path) {
 }
 
 /// nginx as people set it up who have read its manual: keep-alive to the origin, uploads and
-/// answers as they come, room for large fields, `Host`, `Date`, `Server` and `Location` as they are.
+/// answers as they come, room for large fields; `Host`, `Date`, `Server` and `Location` as they
+/// are.
 fn configuration(folder: &Path, [front, files]: [SocketAddr; 2], origin: &str) -> String {
     let folder = folder.display();
     // Only root may choose who the workers are, and must, as the folder is root's.
@@ -153,7 +178,7 @@ http {{
     location / {{ proxy_pass http://origin; }}
     location /files/ {{ proxy_pass http://files; }}
   }}
-  server {{ listen {files}; root {folder}; }}
+  server {{ listen {files}; root {folder}; server_tokens off; }}
 }}
 "#
     )

@@ -9,6 +9,8 @@ pub(super) struct Row {
     pub(super) sends: Vec<Vec<u8>>,
     /// How many answers the client waits for.
     pub(super) answers: usize,
+    /// Whether the bytes after the answer's head are looked at, to the end of the connection.
+    pub(super) raw: bool,
     pub(super) reply: Reply,
     /// In the order of their names.
     pub(super) differences: Vec<Difference>,
@@ -41,6 +43,13 @@ impl fmt::Display for Difference {
     }
 }
 
+/// We refuse what nginx passes on.
+pub(super) const REFUSED: &[(&str, &str, &str)] =
+    &[("answer", "200 OK", "400 of its own"), ("connection", "kept", "closed")];
+/// We pass on what nginx refuses.
+pub(super) const TAKEN: &[(&str, &str, &str)] =
+    &[("answer", "400 of its own", "200 OK"), ("connection", "closed", "kept")];
+
 /// What an origin answers unless a row says otherwise.
 pub(super) const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfine\n";
 
@@ -54,7 +63,15 @@ impl Row {
     /// Bytes that a client sends.
     pub(super) fn sent(name: &'static str, bytes: impl Into<Vec<u8>>) -> Self {
         let (reply, differences) = (Reply::default(), Vec::new());
-        Self { name, sends: vec![bytes.into()], answers: 1, reply, differences, why: "" }
+        Self {
+            name,
+            sends: vec![bytes.into()],
+            answers: 1,
+            raw: false,
+            reply,
+            differences,
+            why: "",
+        }
     }
 
     /// A request of HTTP/1.1 with these field lines beside `Host`.
@@ -90,6 +107,12 @@ impl Row {
     /// So many answers come.
     pub(super) fn answers(mut self, answers: usize) -> Self {
         self.answers = answers;
+        self
+    }
+
+    /// The answer's bytes are looked at as they are; the client must ask for the connection's end.
+    pub(super) fn raw(mut self) -> Self {
+        self.raw = true;
         self
     }
 

@@ -43,9 +43,10 @@ pub(super) struct Heard {
     pub(super) method: String,
     pub(super) answers: Vec<Response>,
     pub(super) kept: bool,
-    /// Of the first piece, how much was sent before the answer came is not known; whether the
-    /// gateway answered by itself is.
+    /// The gateway answered by itself.
     pub(super) own: bool,
+    /// What came and is not HTTP, or is to be looked at as it is.
+    pub(super) rest: Vec<u8>,
 }
 
 /// The facts of one side.
@@ -61,10 +62,14 @@ pub(super) fn facts(heard: &Heard, got: &[Got]) -> Facts {
     let joined = |each: Vec<String>| some(&each.join(", "));
     let all = |tell: &dyn Fn(&Response) -> String| joined(heard.answers.iter().map(tell).collect());
     put("answer", all(&|answer| format!("{} {}", answer.status, answer.reason).trim().to_owned()));
-    put("interim answers", all(&|answer| {
-        let each = answer.interim.iter().map(|(status, _)| status.to_string());
-        some(&each.collect::<Vec<_>>().join(" "))
-    }));
+    put("bytes", body(&heard.rest));
+    put(
+        "interim answers",
+        all(&|answer| {
+            let each = answer.interim.iter().map(|(status, _)| status.to_string());
+            some(&each.collect::<Vec<_>>().join(" "))
+        }),
+    );
     put("body", all(&|answer| body(&unbounded(answer).1)));
     put("body ends by", all(&|answer| delimiter(answer, &heard.method)));
     put("whole", all(&|answer| answer.whole().to_string()));
@@ -77,7 +82,7 @@ pub(super) fn facts(heard: &Heard, got: &[Got]) -> Facts {
     put("line there", joined(got.iter().map(|got| got.line.clone()).collect()));
     put("body there", joined(got.iter().map(|got| body(&got.body)).collect()));
     put("trailers there", joined(got.iter().map(|got| some(&got.trailers)).collect()));
-    put("body there ends by", joined(got.iter().map(delimiter_there).collect()));
+    put("empty body there", joined(got.iter().map(said_empty).collect()));
     for got in got {
         fields(&mut facts, "field there", &got.fields, false);
     }
@@ -144,9 +149,9 @@ fn body(bytes: &[u8]) -> String {
         text
     } else {
         // FNV-1a.
-        let sum = bytes.iter().fold(0x811c_9dc5_u32, |sum, byte| {
-            (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-        });
+        let sum = bytes
+            .iter()
+            .fold(0x811c_9dc5_u32, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
         format!("{} bytes ({sum:08x})", bytes.len())
     }
 }
@@ -160,10 +165,12 @@ fn delimiter(answer: &Response, method: &str) -> String {
     }
 }
 
-fn delimiter_there(got: &Got) -> String {
-    let coding = got.fields.text("transfer-encoding");
-    let length = got.fields.text("content-length").map(|length| format!("length {length}"));
-    coding.map(|_| "chunks".to_owned()).or(length).unwrap_or_else(|| "nothing".to_owned())
+/// How a request says that it has no body.
+fn said_empty(got: &Got) -> String {
+    let said = ["content-length", "transfer-encoding"].map(|name| got.fields.text(name));
+    let said =
+        if said.iter().any(Option::is_some) { "is announced" } else { "goes without saying" };
+    if got.body.is_empty() { said } else { "-" }.to_owned()
 }
 
 /// The fields and the body with the same boundary whoever made it: nginx counts its answers in
@@ -174,9 +181,7 @@ fn unbounded(answer: &Response) -> (Fields, Vec<u8>) {
         return (answer.fields.clone(), answer.body.clone());
     };
     let same = "=".repeat(boundary.len());
-    let plain = |bytes: &[u8]| {
-        String::from_utf8_lossy(bytes).replace(boundary, &same).into_bytes()
-    };
+    let plain = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace(boundary, &same).into_bytes();
     let fields = answer.fields.0.iter().map(|(name, value)| (name.clone(), plain(value)));
     (Fields(fields.collect()), plain(&answer.body))
 }
