@@ -1,12 +1,17 @@
 //! What people send and get every day, through nginx and through us: the same, or different for a
 //! reason that stands in the table.
 
+mod apps;
+mod clients;
+mod events;
+mod fuzz;
 mod origin;
 mod page;
 mod pair;
 mod row;
 mod rows;
 mod seen;
+mod websocket;
 
 use crate::rig::skip;
 use pair::Pair;
@@ -33,8 +38,7 @@ fn requests_fare_as_they_do_with_nginx() {
 
 /// What is wrong with what was seen, if anything.
 fn judge(row: &Row, pair: &Pair, same_version: bool) -> Option<String> {
-    // Seen only when it is the last one.
-    eprintln!("{}", row.name);
+    let _at_hand = AtHand(row.name);
     let (theirs, ours) = (pair.by_nginx(row), pair.by_us(row));
     let found = seen::differences(&theirs, &ours);
     let listed = &row.differences;
@@ -55,5 +59,16 @@ fn each_row_has_a_name_and_each_difference_a_reason() {
     for row in &table {
         assert!(names.insert(row.name), "two rows are called {}", row.name);
         assert_eq!(row.differences.is_empty(), row.why.is_empty(), "{}: a reason each", row.name);
+    }
+}
+
+/// Says which row it was when something fails in the middle of one.
+struct AtHand(&'static str);
+
+impl Drop for AtHand {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the row at hand: {}", self.0);
+        }
     }
 }
