@@ -67,13 +67,17 @@ fn curl_gets_and_sends_large_files_by_every_protocol() {
         assert!(got.good, "{protocol}: {}", got.complained);
         assert_eq!(got.bytes == file(), true, "{protocol}: {} bytes came", got.bytes.len());
         let tell = "%{http_code} %{http_version} %header{x-came} %{num_connects}";
-        // Twice, so that the second one goes on the connection of the first.
-        let sent =
-            curl(&[protocol, "-w", tell, "-T", upload, &url, "-w", tell, "-T", upload, &url])
-                .expect("it ran a moment ago");
+        let put = ["-w", tell, "-T", upload, url.as_str()];
+        // Twice, so that the second one goes on the connection of the first. Over HTTP/2 curl
+        // 7.88 cannot do that, with whatever server.
+        let times = if version == "2" { 1 } else { 2 };
+        let puts = std::iter::repeat_n(put, times).flatten();
+        let all: Vec<&str> = std::iter::once(protocol).chain(puts).collect();
+        let sent = curl(&all).expect("it ran a moment ago");
         let once = |connects: u8| format!("200 {version} {LARGE} {connects}");
-        let again = u8::from(protocol == "--http1.0");
-        assert_eq!(sent.said, format!("{}{}", once(1), once(again)), "{protocol}: {sent:?}");
+        let again =
+            if times == 1 { String::new() } else { once(u8::from(protocol == "--http1.0")) };
+        assert_eq!(sent.said, once(1) + &again, "{protocol}: {sent:?}");
         let head = curl(&[protocol, "--head", "-w", "%{http_code}", "-o", "/dev/null", &url]);
         assert_eq!(head.expect("it ran a moment ago").said, "200", "{protocol}");
     }
@@ -85,13 +89,16 @@ fn curl_shows_who_broke_it() {
     if let Err(why) = curl(&["--version"]) {
         return skip(test, &why);
     }
-    let origin = Origin::new(Conversation::reset);
+    let origin = Origin::new(|mut connection| {
+        connection.request();
+        connection.reset();
+    });
     let proxy = Settings::to(&origin).once().h2c().start();
     let url = format!("http://{}/", proxy.address());
     for protocol in ["--http1.1", "--http2-prior-knowledge"] {
         let told = curl(&[protocol, "-w", "%{http_code} %header{proxy-status}", &url]);
         let told = told.expect("it ran a moment ago").said;
-        assert!(told.contains("502 edge.test; error="), "{told}");
+        assert!(told.contains("502 edge.test;error=connection_terminated"), "{told}");
         assert!(told.contains("party=origin"), "{told}");
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::apps::{self, App, TOOLS};
+use crate::rig::client::Client;
 use crate::rig::settings::Settings;
 use crate::rig::skip;
 
@@ -14,8 +15,6 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 seen = 0
 async def item(request):
-    global seen
-    seen += 1
     body = await request.body()
     if len(request.path_params["id"]) % 3 == 2:
         raise RuntimeError("as it is told")
@@ -48,9 +47,13 @@ app = Starlette(routes=[
     Route("/items/{id:path}", item, methods=["GET", "DELETE", "PUT", "POST"]),
     Route("/openapi.json", description), Route("/count", count),
 ])
+async def counted(scope, receive, send):
+    global seen
+    seen += scope["type"] == "http"
+    await app(scope, receive, send)
 listener = socket.create_server(("127.0.0.1", 0))
 print("port", listener.getsockname()[1], flush=True)
-uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listener])
+uvicorn.Server(uvicorn.Config(counted, log_level="critical")).run(sockets=[listener])
 "##;
 
 #[test]
@@ -69,7 +72,7 @@ fn no_request_it_makes_up_goes_wrong_without_a_verdict() {
             .arg(format!("{TOOLS}/bin/st"))
             .args(["run", &format!("{url}/openapi.json"), "--no-color", "--continue-on-failure"])
             .args(["--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing"])
-            .args(["--max-examples", "40", "--no-shrink", "--generation-deterministic"])
+            .args(["--max-examples", "20", "--no-shrink", "--generation-deterministic"])
             .args(["--request-timeout", "10"])
             .current_dir(folder.path()),
     );
@@ -87,17 +90,15 @@ fn no_request_it_makes_up_goes_wrong_without_a_verdict() {
         let refused = record["generated"] == true;
         assert!(!refused || record["party"] == "client", "whose fault? {record:#}");
     }
-    assert!(
-        records.len() > 150,
-        "it made up {} requests: {causes:?}\n{}",
-        records.len(),
-        told.said
-    );
+    assert!(records.len() > 60, "it made up {} requests: {causes:?}", records.len());
     assert!(causes.contains_key("500 origin_error"), "{causes:?}");
-    // None was lost on the way.
-    let passed = records.iter().filter(|r| r["upstream_status"].is_u64()).count();
-    let items =
-        |r: &&serde_json::Value| r["path"].as_str().is_some_and(|p| p.starts_with("/items/"));
-    let arrived = records.iter().filter(|r| r["upstream_status"].is_u64()).filter(items).count();
-    assert!(arrived > 100 && passed >= arrived, "{causes:?}");
+    // None was lost or doubled. What uvicorn takes for no HTTP the application never sees.
+    let mut client = Client::connect(app.endpoint.parse().expect("an address"));
+    client.send("GET /count HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    let seen = client.receive("GET").expect("an answer").text();
+    let seen: usize = seen.parse().expect("a number");
+    let reached = |record: &&serde_json::Value| {
+        record["upstream_status"].as_u64().is_some_and(|status| status != 400)
+    };
+    assert_eq!(records.iter().filter(reached).count(), seen - 1, "{causes:?}");
 }

@@ -14,7 +14,7 @@ use crate::rig::settings::Settings;
 use crate::rig::skip;
 
 const APP: &str = r#"
-import asyncio, os
+import asyncio, fcntl, os, termios, time
 from websockets.asyncio.server import serve
 async def echo(ws):
     try:
@@ -25,6 +25,11 @@ async def echo(ws):
                 await (await ws.ping(b"are you there"))
                 await ws.send("ponged")
             elif message == "die":
+                # Once something lies there that nobody read: the kernel then says so to the sender.
+                unread, socket = bytes(4), ws.transport.get_extra_info("socket")
+                while unread == bytes(4):
+                    time.sleep(0.01)
+                    unread = fcntl.ioctl(socket.fileno(), termios.FIONREAD, bytes(4))
                 os.kill(os.getpid(), 9)
             else:
                 await ws.send(message)
@@ -142,6 +147,11 @@ fn a_server_that_is_killed_is_named() {
         socket.send(Message::text("hello")).await.expect("the proxy takes it");
         assert_eq!(says(socket).await, Message::text("hello"));
         socket.send(Message::text("die")).await.expect("the proxy takes it");
+        while socket.send(Message::text("are you there?")).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     });
-    assert_eq!(told.text("party"), "origin", "{:#}", told.record);
+    for (field, value) in [("cause", "tunnel_broken"), ("party", "origin"), ("phase", "receive")] {
+        assert_eq!(told.text(field), value, "{:#}", told.record);
+    }
 }
