@@ -5,6 +5,8 @@ mod apart;
 mod causes;
 mod chaos;
 mod commands;
+mod everyday;
+mod examples;
 mod forwarding;
 mod http2;
 mod lab;

@@ -5,7 +5,7 @@ mod nginx;
 mod node;
 mod openssl;
 mod php;
-mod server;
+pub(crate) mod server;
 
 use crate::rig::promise::{Told, broken_off};
 use crate::rig::settings::Settings;

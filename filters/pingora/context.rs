@@ -81,6 +81,8 @@ pub(crate) struct Case {
     pub(crate) last_upload: Option<Instant>,
     /// The client waits to be told that its body is wanted (RFC 9110 section 10.1.1).
     pub(crate) invitation: bool,
+    /// Whether the client's connection was to be kept when an interim answer went out on it.
+    pub(crate) keepalive: Option<u64>,
     /// The protocols that the origin is asked to switch to one of (RFC 9110 section 7.8).
     pub(crate) upgrade: Option<HeaderValue>,
     /// The origin is spoken to by TLS.
@@ -130,6 +132,7 @@ impl Case {
             answered_at: None,
             last_upload: None,
             invitation: false,
+            keepalive: None,
             upgrade: None,
             secured: false,
             uploaded: 0,

@@ -43,6 +43,7 @@ mod shortage;
 mod stall;
 mod steps;
 mod tally;
+mod target;
 mod tls;
 mod view;
 mod wired;

@@ -26,7 +26,11 @@ use crate::{note, own, steps, view};
 pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, case: &mut Case) {
     let status = response.status;
     if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
+        interim(session, case);
         return;
+    }
+    if let Some(seconds) = case.keepalive.take() {
+        session.set_keepalive(Some(seconds));
     }
     unchunk(session, response);
     // Each hop speaks for itself (RFC 9110 section 2.5).
@@ -64,6 +68,13 @@ pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, c
     let received = case.exchange.received.clone();
     reply::attach(response, &header::append(received.as_deref(), &ours));
     case.verdict = verdict.map(Box::new);
+}
+
+/// An interim answer is about to go to the client. Pingora takes it for the end of what the client
+/// may send, and lets no request follow if the body is not there yet; of the last answer only that
+/// is true, and Pingora looks again when it goes out.
+pub(crate) fn interim(session: &Session, case: &mut Case) {
+    case.keepalive = case.keepalive.or_else(|| session.as_downstream().get_keepalive());
 }
 
 /// Whether an answer has no body whatever its fields say (RFC 9112 section 6.3).

@@ -178,6 +178,12 @@ impl Client {
         self.buffer.drain(..length).collect()
     }
 
+    /// Whether what comes next begins with these bytes.
+    pub(crate) fn begins(&mut self, bytes: &[u8]) -> bool {
+        while self.buffer.len() < bytes.len() && self.fill() {}
+        self.buffer.starts_with(bytes)
+    }
+
     /// Reads and forgets a body: how many bytes came; `None` when it was not whole.
     pub(crate) fn swallow(&mut self, framing: Framing) -> Option<usize> {
         if framing == Framing::Chunked {

@@ -12,14 +12,14 @@ use socket2::{Domain, Socket, Type};
 use crate::rig::{PATIENCE, until};
 
 /// A running server. It is told to end when dropped, and killed if it does not.
-pub(super) struct Server {
+pub(crate) struct Server {
     child: Child,
     said: Arc<Mutex<String>>,
 }
 
 impl Server {
     /// Starts it; what it has to say is listened to. Why it cannot be started, otherwise.
-    pub(super) fn start(command: &mut Command) -> Result<Self, String> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self, String> {
         let program = Path::new(command.get_program()).display().to_string();
         let spawned =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -31,12 +31,12 @@ impl Server {
     }
 
     /// All that it said so far.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().expect("listening does not panic").clone()
     }
 
     /// Waits until it says this, and gives the rest of that line.
-    pub(super) fn says(&mut self, words: &str) -> String {
+    pub(crate) fn says(&mut self, words: &str) -> String {
         until(&format!("the server to say `{words}`"), || {
             let said = self.said();
             let ended = self.child.try_wait().expect("it can be waited for");
@@ -47,7 +47,7 @@ impl Server {
     }
 
     /// Waits until somebody listens there.
-    pub(super) fn listens(&mut self, address: SocketAddr) {
+    pub(crate) fn listens(&mut self, address: SocketAddr) {
         until("the server to listen", || {
             let ended = self.child.try_wait().expect("it can be waited for");
             assert!(ended.is_none(), "it ended with {ended:?}: {}", self.said());
@@ -87,7 +87,7 @@ fn listen(from: impl Read + Send + 'static, said: &Arc<Mutex<String>>) {
 
 /// A port that is ours to give to a server which must be told one: bound, and listened on by nobody
 /// until it does.
-pub(super) fn port() -> (Socket, SocketAddr) {
+pub(crate) fn port() -> (Socket, SocketAddr) {
     let port = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     port.set_reuse_address(true).expect("an option of every socket");
     port.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
@@ -96,7 +96,7 @@ pub(super) fn port() -> (Socket, SocketAddr) {
 }
 
 /// The port at the end of `words`, as in `ACCEPT 127.0.0.1:40123`.
-pub(super) fn at(words: &str) -> String {
+pub(crate) fn at(words: &str) -> String {
     let digits: String = words
         .chars()
         .skip_while(|c| !c.is_ascii_digit())
@@ -108,7 +108,7 @@ pub(super) fn at(words: &str) -> String {
 
 /// Whether anybody is connected to this port, by `/proc/net/tcp` (proc(5)): the third field is the
 /// other end's address, and a state of 1 is ESTABLISHED.
-pub(super) fn connected(port: u16) -> bool {
+pub(crate) fn connected(port: u16) -> bool {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap_or_default();
     let port = format!(":{port:04X}");
     table.lines().skip(1).any(|line| {

@@ -14,10 +14,11 @@ use crate::connect::withdrawal;
 use crate::context::Case;
 use crate::note::deny;
 use crate::observe::{self, Moment};
-use crate::{edit, hop, outcome, view};
+use crate::{edit, hop, outcome, target, view};
 
 /// Takes off what belongs to the client's hop, where Pingora does not.
 pub(crate) fn one_hop(request: &mut RequestHeader, case: &Case) -> Result<()> {
+    target::relative(request)?;
     if case.is_shared() { hop::strip(request).map_err(|failure| deny(*failure)) } else { Ok(()) }
 }
 
