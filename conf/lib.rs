@@ -22,6 +22,7 @@
 //! assert_eq!(checked.resolved.routes[0].upstream, "web");
 //! ```
 
+mod exposure;
 pub mod flags;
 pub mod problem;
 pub mod reload;
@@ -81,7 +82,12 @@ pub fn load(path: &Path) -> Result<(Checked, String), Problems> {
         let says = format!("the file cannot be read: {error}");
         Problems::new(&file, "", vec![Problem::error("", 0..0, says)])
     })?;
-    parse(&text, &file).map(|checked| (checked, text))
+    let mut checked = parse(&text, &file)?;
+    if let Some(exposed) = exposure::look(path, &checked.config) {
+        let exposed = Problems::new(&file, &text, vec![exposed]);
+        checked.warnings = checked.warnings.and(exposed);
+    }
+    Ok((checked, text))
 }
 
 /// Reads and checks a configuration. `file` is only what the file is called in problems.
