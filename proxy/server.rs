@@ -1,14 +1,20 @@
 //! The running process: sockets, services, signals, and its end.
 
+mod beginning;
 mod drain;
+mod inherited;
 mod insight;
 mod listen;
+mod privileges;
 mod reload;
+mod systemd;
+mod takeover;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
@@ -26,6 +32,8 @@ use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
 use crate::upstream::own;
 use crate::upstream::places::Registry;
+use beginning::Beginning;
+use drain::Stop;
 use insight::Knowledge;
 
 /// Where the configuration came from, so that it can be read again.
@@ -60,15 +68,25 @@ pub struct Refusal(pub String);
 /// The exit code for a configuration that cannot be used.
 pub const MISCONFIGURED: u8 = 2;
 
-/// Runs the proxy until it is told to stop.
+/// Runs the proxy until it is told to stop. With `takeover` it takes the place of the process that
+/// runs with the same `takeover.path`, if there is one.
 ///
 /// # Errors
 /// When it cannot start: a socket that cannot be had, a file that cannot be read.
-pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
+pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode, Refusal> {
     let config = &checked.config;
+    let program = takeover::Program::of_this();
     raise_the_limit_of_files();
-    let sockets = listen::bind(config)?;
-    let admin_socket = listen::admin(config)?;
+    let mut beginning = Beginning::of(config, takeover)?;
+    let sockets = listen::bind(config, &beginning.inherited)?;
+    let admin_socket = listen::admin(config, &beginning.inherited)?;
+    let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
+    let own = own::Listeners::new(addresses);
+    let places = Registry::default();
+    // With the rights that the process was started with: keys may be root's alone.
+    let plan = Plan::of(&checked, own.clone(), &places)
+        .map_err(|problems| Refusal(problems.render(false)))?;
+    beginning.settle(config, source)?;
     let log = &config.log;
     let sink = Sink::open(&SinkSettings {
         path: log.path.clone(),
@@ -82,12 +100,11 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
         Refusal(format!("`log.path`: {} cannot be written: {error}", path.display()))
     })?;
     let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
-    let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
     let listening = listen::listening(config, &sockets);
     let running = Running {
-        own: own::Listeners::new(addresses),
+        own,
         plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
-        places: Registry::default(),
+        places,
         live: Live::new(plan::settings(&checked, &node, listen::known(&listening, config))),
         listening,
         checked: ArcSwap::from_pointee(checked),
@@ -97,8 +114,8 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
         applying: Mutex::default(),
     };
     let checked = running.checked.load_full();
-    running.apply(&checked).map_err(|problems| Refusal(problems.render(false)))?;
-    serve(&Arc::new(running), sockets, admin_socket, source)
+    running.put(plan, &checked);
+    serve(&Arc::new(running), (beginning, program), (sockets, admin_socket), source)
 }
 
 impl Running {
@@ -112,6 +129,11 @@ impl Running {
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let plan = Plan::of(checked, self.own.clone(), &self.places)?;
+        self.put(plan, checked);
+        Ok(())
+    }
+
+    fn put(&self, plan: Plan, checked: &Arc<Checked>) {
         // So that their counters are there from the start, at 0.
         for name in plan.upstreams.keys() {
             drop(self.ledger.upstream(name));
@@ -126,14 +148,13 @@ impl Running {
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
         self.checked.store(checked.clone());
-        Ok(())
     }
 }
 
 fn serve(
     running: &Arc<Running>,
-    sockets: Vec<listen::Bound>,
-    admin_socket: Option<std::net::TcpListener>,
+    (beginning, program): (Beginning, Option<takeover::Program>),
+    (sockets, admin_socket): (Vec<listen::Bound>, Option<std::net::TcpListener>),
     source: &Source,
 ) -> Result<ExitCode, Refusal> {
     let config = running.checked.load().config.clone();
@@ -147,18 +168,9 @@ fn serve(
         .build()
         .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
     listen::announce(&sockets);
+    let handed = listen::Handed::of(&config, &sockets, admin_socket.as_ref())
+        .map_err(|error| Refusal(format!("the sockets cannot be kept: {error}")))?;
     let knowledge = Arc::new(Knowledge::new(running.clone()));
-    let admin = match admin_socket {
-        Some(socket) => {
-            let settings =
-                AdminSettings { token: config.admin.token.clone(), ..AdminSettings::default() };
-            let admin = Admin::start(socket, &settings, knowledge.clone())
-                .map_err(|error| Refusal(format!("`admin.address`: {error}")))?;
-            notice::say(&format!("admin on http://{}", admin.address()));
-            Some(admin)
-        }
-        None => None,
-    };
     let conf = Arc::new(ServerConf {
         threads,
         // The gateway counts attempts by itself; this only has to be no smaller.
@@ -176,28 +188,68 @@ fn serve(
         service.start_service(Some(fds), stopped, 1).await;
     });
     let reloading = reload::start(&runtime, running, source);
-    let mut told = drain::Told::listen(&runtime)
+    let (ready, successors) = tokio::sync::mpsc::channel(1);
+    let mut told = drain::Told::listen(&runtime, successors)
         .map_err(|error| Refusal(format!("signals cannot be listened to: {error}")))?;
+    beginning.heed(&runtime, program);
+    systemd::watch(&runtime);
+    // Before the operators' listener answers: where a predecessor's answers too, what it says must
+    // not change for a moment.
     knowledge.set_ready();
-    notice::say("ready");
-    runtime.block_on(told.wait());
+    let mut admin = match admin_socket {
+        Some(socket) => {
+            let settings =
+                AdminSettings { token: config.admin.token.clone(), ..AdminSettings::default() };
+            let admin = Admin::start(socket, &settings, knowledge.clone())
+                .map_err(|error| Refusal(format!("`admin.address`: {error}")))?;
+            notice::say(&format!("admin on http://{}", admin.address()));
+            Some(admin)
+        }
+        None => None,
+    };
+    let offered = handed.clone();
+    let begun = beginning.take_over(move || offered.copies(), ready);
+    let (place, how, refused) = match begun {
+        Ok(place) => {
+            notice::say("ready");
+            let how = runtime.block_on(told.wait());
+            (place, how, None)
+        }
+        Err(refused) => (None, Stop::Gracefully, Some(refused)),
+    };
+    told.refuse_successors();
     knowledge.set_draining();
-    let grace = running.checked.load().config.shutdown.grace.0;
+    let shutdown = running.checked.load().config.shutdown;
+    let how = match how {
+        Stop::Gracefully if refused.is_none() => {
+            systemd::stopping(running.open());
+            runtime.block_on(told.delay(shutdown.delay.0))
+        }
+        other => other,
+    };
+    let grace = if matches!(how, Stop::Quickly) { Duration::ZERO } else { shutdown.grace.0 };
     notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
     // The receivers are gone only when the service has ended by itself.
     let _ = stop.send(true);
+    handed.close();
+    if let Stop::Succeeded(successor) = how {
+        notice::say(&format!("process {} takes requests from now on", successor.process));
+        successor.let_go();
+        // Its own answers now.
+        admin.take().into_iter().for_each(Admin::stop);
+    } else if let Some(place) = place {
+        place.clear();
+    }
     let finished = runtime.block_on(drain::finish(running, &mut told, grace));
     drop(reloading);
     serving.abort();
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    if let Some(admin) = admin {
-        admin.stop();
-    }
-    if !running.sink.flush(std::time::Duration::from_secs(5)) {
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    admin.into_iter().for_each(Admin::stop);
+    if !running.sink.flush(Duration::from_secs(5)) {
         notice::say("the log could not be written to its end");
     }
     notice::say(if finished { "stopped" } else { "stopped; requests were cut off" });
-    Ok(ExitCode::SUCCESS)
+    refused.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 /// Records as lines of the log.

@@ -2,11 +2,11 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsFd, IntoRawFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pingora::apps::ServerApp;
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
@@ -17,6 +17,7 @@ use whodunit_conf::Config;
 use whodunit_conf::schema::address::Address;
 
 use super::Refusal;
+use super::inherited::{Inherited, Listener};
 use crate::notice;
 
 /// Connections that may wait to be accepted.
@@ -36,6 +37,14 @@ pub(crate) struct Listening {
 }
 
 impl Bound {
+    /// The same socket once more.
+    pub(super) fn copy(&self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Inet { socket, .. } => socket.as_fd().try_clone_to_owned(),
+            Self::Unix { socket, .. } => socket.as_fd().try_clone_to_owned(),
+        }
+    }
+
     pub(super) fn inet(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet { at, .. } => Some(*at),
@@ -44,31 +53,69 @@ impl Bound {
     }
 }
 
-/// Binds every listener of the configuration.
-pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, Refusal> {
+/// The sockets once more, each with the address it was bound for: what a successor is handed.
+#[derive(Clone)]
+pub(super) struct Handed(Arc<Mutex<Vec<(Address, OwnedFd)>>>);
+
+impl Handed {
+    pub(super) fn of(
+        config: &Config,
+        sockets: &[Bound],
+        admin: Option<&TcpListener>,
+    ) -> io::Result<Self> {
+        let mut handed = Vec::new();
+        for (listener, bound) in config.listeners.iter().zip(sockets) {
+            handed.push((listener.address.clone(), bound.copy()?));
+        }
+        if let (Some(address), Some(admin)) = (&config.admin.address, admin) {
+            handed.push((address.clone(), admin.as_fd().try_clone_to_owned()?));
+        }
+        Ok(Self(Arc::new(Mutex::new(handed))))
+    }
+
+    pub(super) fn copies(&self) -> io::Result<Vec<(Address, OwnedFd)>> {
+        let handed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let copies = handed.iter().map(|(at, socket)| Ok((at.clone(), socket.try_clone()?)));
+        copies.collect()
+    }
+
+    /// Nobody is to connect to them any more.
+    pub(super) fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// Binds every listener of the configuration that is not there already.
+pub(super) fn bind(config: &Config, inherited: &Inherited) -> Result<Vec<Bound>, Refusal> {
     let sockets = config.listeners.iter().map(|listener| match &listener.address {
-        Address::Tcp(address) => inet(*address),
-        Address::Unix(path) => unix(path.as_ref()),
+        Address::Tcp(address) => inet(*address, inherited),
+        Address::Unix(path) => unix(path.as_ref(), inherited),
     });
     sockets.collect()
 }
 
 /// Binds the admin listener, if there is one.
-pub(super) fn admin(config: &Config) -> Result<Option<TcpListener>, Refusal> {
+pub(super) fn admin(
+    config: &Config,
+    inherited: &Inherited,
+) -> Result<Option<TcpListener>, Refusal> {
     let Some(address) = config.admin.address.as_ref().and_then(Address::tcp) else {
         return Ok(None);
     };
-    open(address).map(Some).map_err(|error| refusal(&address.to_string(), &error))
+    open(address, inherited).map(Some).map_err(|error| refusal(&address.to_string(), &error))
 }
 
-fn inet(address: SocketAddr) -> Result<Bound, Refusal> {
-    let socket = open(address).map_err(|error| refusal(&address.to_string(), &error))?;
+fn inet(address: SocketAddr, inherited: &Inherited) -> Result<Bound, Refusal> {
+    let socket = open(address, inherited).map_err(|error| refusal(&address.to_string(), &error))?;
     let at = socket.local_addr().map_err(|error| refusal(&address.to_string(), &error))?;
     let name: Arc<str> = at.to_string().into();
     Ok(Bound::Inet { socket, name, at })
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
+fn open(address: SocketAddr, inherited: &Inherited) -> io::Result<TcpListener> {
+    if let Some(Listener::Tcp(listener)) = inherited.take(&Address::Tcp(address)) {
+        return Ok(listener);
+    }
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -81,7 +128,10 @@ fn open(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// A socket file that nobody answers at is what a process that was killed left behind.
-fn unix(path: &Path) -> Result<Bound, Refusal> {
+fn unix(path: &Path, inherited: &Inherited) -> Result<Bound, Refusal> {
+    if let Some(Listener::Unix(socket)) = inherited.take(&Address::Unix(path.to_owned())) {
+        return Ok(Bound::Unix { socket, path: path.to_owned() });
+    }
     let place = format!("unix:{}", path.display());
     let left_behind = path.symlink_metadata().is_ok_and(|file| file.file_type().is_socket())
         && UnixStream::connect(path).is_err_and(|e| e.kind() == io::ErrorKind::ConnectionRefused);
