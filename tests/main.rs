@@ -7,6 +7,7 @@ mod commands;
 mod forwarding;
 mod http2;
 mod lab;
+mod life;
 mod limits;
 mod loops;
 mod network;

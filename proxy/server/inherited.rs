@@ -143,7 +143,7 @@ mod tests {
         assert!(inherited.take(&three).is_none(), "it was taken");
         let found = inherited.take(&any).expect("the first");
         assert_eq!(found.at().expect("it is bound"), one, "in their order");
-        assert_eq!(inherited.left(), [two.clone()]);
+        assert_eq!(inherited.left(), std::slice::from_ref(&two));
         assert!(inherited.take(&two).is_some());
         assert!(inherited.take(&any).is_none());
     }

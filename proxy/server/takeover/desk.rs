@@ -131,11 +131,13 @@ impl Desk {
             notice::say(&format!("process {process} may not take over: {reason}"));
             line.say(&Word::Refused { reason })
         };
-        if !self.trusted.takes(user) {
-            refuse(format!("it runs as user {user}"))?;
-            return Ok(false);
-        }
         match line.receive() {
+            // What it said is read first: an end that leaves something unread takes its own last
+            // word back.
+            Ok(_) if !self.trusted.takes(user) => {
+                refuse(format!("it runs as user {user}"))?;
+                return Ok(false);
+            }
             Ok((Word::Hello { version: VERSION, .. }, _)) => {}
             Ok((Word::Hello { version, release }, _)) => {
                 let ours = env!("CARGO_PKG_VERSION");
