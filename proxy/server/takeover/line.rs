@@ -102,6 +102,9 @@ impl Line {
         if came.bytes == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        Ok((serde_json::from_slice(&bytes[..came.bytes])?, descriptors))
+        // By itself an unfinished one would pass for an end of the connection.
+        let wrong = |error| io::Error::new(io::ErrorKind::InvalidData, error);
+        let word = serde_json::from_slice(&bytes[..came.bytes]).map_err(wrong)?;
+        Ok((word, descriptors))
     }
 }
