@@ -2,6 +2,7 @@
 
 mod beginning;
 mod drain;
+mod floor;
 mod inherited;
 mod insight;
 mod listen;
@@ -10,20 +11,20 @@ mod reload;
 mod systemd;
 mod takeover;
 
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::sync::watch;
-use whodunit_conf::{Checked, Problems};
+use tokio::runtime::Runtime;
+use whodunit_conf::{Checked, Config, Problems};
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Ledger, Record, Side};
-use whodunit_pingora::{Advice, Attributed, Books, Live};
+use whodunit_pingora::{Advice, Attributed, Books, House, Listeners, Live};
 
 use crate::admin::{Admin, AdminSettings};
 use crate::gateway::Gateway;
@@ -34,6 +35,7 @@ use crate::upstream::own;
 use crate::upstream::places::Registry;
 use beginning::Beginning;
 use drain::Stop;
+use floor::{Change, Floor};
 use insight::Knowledge;
 
 /// Where the configuration came from, so that it can be read again.
@@ -48,8 +50,7 @@ pub enum Source {
 /// What runs, and can be replaced while it does.
 pub(crate) struct Running {
     pub(crate) node: String,
-    pub(crate) own: own::Listeners,
-    listening: Vec<listen::Listening>,
+    floor: Floor,
     pub(crate) plan: Arc<ArcSwap<Plan>>,
     /// What is under way to the upstreams, whichever plan it began under.
     places: Registry,
@@ -80,15 +81,54 @@ pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode
     let mut beginning = Beginning::of(config, takeover)?;
     let sockets = listen::bind(config, &beginning.inherited)?;
     let admin_socket = listen::admin(config, &beginning.inherited)?;
-    let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
-    let own = own::Listeners::new(addresses);
+    let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
+    let threads = threads(config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("proxy")
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
+    let conf = Arc::new(ServerConf {
+        threads,
+        // The gateway counts attempts by itself; this only has to be no smaller.
+        max_retries: 64,
+        ..ServerConf::default()
+    });
+    let plan = Arc::new(ArcSwap::from_pointee(Plan::default()));
+    let live = Live::new(plan::settings(&checked, &node, Listeners::default()));
+    let ledger = Arc::new(Ledger::default());
+    let lines = Arc::new(Lines::default());
+    let books = Books::new(ledger.clone(), lines.clone());
+    let gateway = Gateway::new(plan.clone(), ledger.clone());
+    let house = House::new(&conf, Attributed::with_books(gateway, live.clone(), books));
+    let floor = Floor::new(house, runtime.handle().clone());
     let places = Registry::default();
     // With the rights that the process was started with: keys may be root's alone.
-    let plan = Plan::of(&checked, own.clone(), &places)
+    let prepared = prepare(&floor, &places, &checked, sockets)
         .map_err(|problems| Refusal(problems.render(false)))?;
     beginning.settle(config, source)?;
+    // With those that it has from now on, as it is opened again later.
+    let sink = log(config)?;
+    lines.0.set(sink.clone()).map_err(|_| ()).expect("it is set once");
+    let running = Running {
+        floor,
+        plan,
+        places,
+        live,
+        checked: ArcSwap::from_pointee(checked),
+        ledger,
+        node,
+        sink,
+        applying: Mutex::default(),
+    };
+    running.put(&running.checked.load_full(), prepared);
+    serve(&Arc::new(running), runtime, (beginning, program), admin_socket, source)
+}
+
+fn log(config: &Config) -> Result<Sink, Refusal> {
     let log = &config.log;
-    let sink = Sink::open(&SinkSettings {
+    Sink::open(&SinkSettings {
         path: log.path.clone(),
         queue: usize::try_from(log.queue).unwrap_or(usize::MAX),
         max_size: log.rotate.size.map(|size| size.0),
@@ -98,24 +138,25 @@ pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode
     .map_err(|error| {
         let path = log.path.as_deref().unwrap_or_else(|| "standard output".as_ref());
         Refusal(format!("`log.path`: {} cannot be written: {error}", path.display()))
-    })?;
-    let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
-    let listening = listen::listening(config, &sockets);
-    let running = Running {
-        own,
-        plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
-        places,
-        live: Live::new(plan::settings(&checked, &node, listen::known(&listening, config))),
-        listening,
-        checked: ArcSwap::from_pointee(checked),
-        ledger: Arc::new(Ledger::default()),
-        node,
-        sink,
-        applying: Mutex::default(),
-    };
-    let checked = running.checked.load_full();
-    running.put(plan, &checked);
-    serve(&Arc::new(running), (beginning, program), (sockets, admin_socket), source)
+    })
+}
+
+/// Gets at hand all that a configuration takes. `bound` are sockets that are there already, in the
+/// order of the listeners.
+fn prepare(
+    floor: &Floor,
+    places: &Registry,
+    checked: &Checked,
+    bound: Vec<listen::Bound>,
+) -> Result<(Change, Plan), Problems> {
+    let change = floor.prepare(checked, bound)?;
+    let plan = Plan::of(checked, own::Listeners::new(change.addresses()), places)?;
+    Ok((change, plan))
+}
+
+fn threads(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1))
 }
 
 impl Running {
@@ -128,65 +169,38 @@ impl Running {
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = Plan::of(checked, self.own.clone(), &self.places)?;
-        self.put(plan, checked);
+        let prepared = prepare(&self.floor, &self.places, checked, Vec::new())?;
+        self.put(checked, prepared);
         Ok(())
     }
 
-    fn put(&self, plan: Plan, checked: &Arc<Checked>) {
+    fn put(&self, checked: &Arc<Checked>, (change, plan): (Change, Plan)) {
         // So that their counters are there from the start, at 0.
         for name in plan.upstreams.keys() {
             drop(self.ledger.upstream(name));
         }
-        let listeners = listen::known(&self.listening, &checked.config);
-        for listener in listeners.names() {
+        for listener in change.names() {
             for way in &checked.resolved.routes {
-                drop(self.ledger.requests(&listener, &way.name));
+                drop(self.ledger.requests(listener, &way.name));
             }
         }
-        let settings = plan::settings(checked, &self.node, listeners);
+        let settings = plan::settings(checked, &self.node, Listeners::default());
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
+        self.floor.become_as(change, checked.config.shutdown.grace.0);
         self.checked.store(checked.clone());
     }
 }
 
 fn serve(
     running: &Arc<Running>,
+    runtime: Runtime,
     (beginning, program): (Beginning, Option<takeover::Program>),
-    (sockets, admin_socket): (Vec<listen::Bound>, Option<std::net::TcpListener>),
+    admin_socket: Option<TcpListener>,
     source: &Source,
 ) -> Result<ExitCode, Refusal> {
     let config = running.checked.load().config.clone();
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads =
-        config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("proxy")
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
-    listen::announce(&sockets);
-    let handed = listen::Handed::of(&config, &sockets, admin_socket.as_ref())
-        .map_err(|error| Refusal(format!("the sockets cannot be kept: {error}")))?;
     let knowledge = Arc::new(Knowledge::new(running.clone()));
-    let conf = Arc::new(ServerConf {
-        threads,
-        // The gateway counts attempts by itself; this only has to be no smaller.
-        max_retries: 64,
-        ..ServerConf::default()
-    });
-    let books = Books::new(running.ledger.clone(), Arc::new(Lines(running.sink.clone())));
-    let gateway = Gateway::new(running.plan.clone(), running.ledger.clone());
-    let attributed = Attributed::with_books(gateway, running.live.clone(), books);
-    let mut service = whodunit_pingora::service("proxy", &conf, attributed);
-    let (stop, stopped) = watch::channel(false);
-    let fds = listen::hand_over(&mut service, sockets);
-    let serving = runtime.spawn(async move {
-        use pingora::services::Service as _;
-        service.start_service(Some(fds), stopped, 1).await;
-    });
     let reloading = reload::start(&runtime, running, source);
     let (ready, successors) = tokio::sync::mpsc::channel(1);
     let mut told = drain::Told::listen(&runtime, successors)
@@ -196,6 +210,9 @@ fn serve(
     // Before the operators' listener answers: where a predecessor's answers too, what it says must
     // not change for a moment.
     knowledge.set_ready();
+    let handed = admin_socket.as_ref().map(TcpListener::try_clone).transpose();
+    let handed = handed.map_err(|error| Refusal(format!("`admin.address`: {error}")))?;
+    let handed = Arc::new(Mutex::new(config.admin.address.clone().zip(handed)));
     let mut admin = match admin_socket {
         Some(socket) => {
             let settings =
@@ -207,9 +224,18 @@ fn serve(
         }
         None => None,
     };
-    let offered = handed.clone();
-    let begun = beginning.take_over(move || offered.copies(), ready);
-    let (place, how, refused) = match begun {
+    let offer = {
+        let (running, handed) = (running.clone(), handed.clone());
+        move || {
+            let mut sockets = running.floor.sockets()?;
+            let handed = handed.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((address, socket)) = &*handed {
+                sockets.push((address.clone(), socket.try_clone()?.into()));
+            }
+            Ok(sockets)
+        }
+    };
+    let (place, how, refused) = match beginning.take_over(offer, ready) {
         Ok(place) => {
             notice::say("ready");
             let how = runtime.block_on(told.wait());
@@ -229,9 +255,8 @@ fn serve(
     };
     let grace = if matches!(how, Stop::Quickly) { Duration::ZERO } else { shutdown.grace.0 };
     notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
-    // The receivers are gone only when the service has ended by itself.
-    let _ = stop.send(true);
-    handed.close();
+    running.floor.close_all();
+    handed.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Stop::Succeeded(successor) = how {
         notice::say(&format!("process {} takes requests from now on", successor.process));
         successor.let_go();
@@ -242,7 +267,6 @@ fn serve(
     }
     let finished = runtime.block_on(drain::finish(running, &mut told, grace));
     drop(reloading);
-    serving.abort();
     runtime.shutdown_timeout(Duration::from_secs(1));
     admin.into_iter().for_each(Admin::stop);
     if !running.sink.flush(Duration::from_secs(5)) {
@@ -252,12 +276,15 @@ fn serve(
     refused.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Records as lines of the log.
-struct Lines(Sink);
+/// Records as lines of the log, which is opened before the first request comes.
+#[derive(Default)]
+struct Lines(OnceLock<Sink>);
 
 impl whodunit_pingora::Sink for Lines {
     fn write(&self, record: &Arc<Record>) {
-        self.0.write(record.line());
+        if let Some(sink) = self.0.get() {
+            sink.write(record.line());
+        }
     }
 
     fn advise(&self, advice: &Advice) {

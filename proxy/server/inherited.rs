@@ -12,25 +12,25 @@ use whodunit_conf::schema::address::Address;
 
 /// A listening socket.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(super) enum Heirloom {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 /// Those that nobody has asked for yet.
 #[derive(Debug, Default)]
-pub(super) struct Inherited(Mutex<Vec<Heirloom>>);
+pub(super) struct Inherited(Mutex<Vec<Piece>>);
 
 /// One of them.
 #[derive(Debug)]
-struct Heirloom {
+struct Piece {
     /// The address in the configuration that it was bound for, which may leave the port open.
     written: Option<Address>,
     at: Address,
-    listener: Listener,
+    socket: Heirloom,
 }
 
-impl Listener {
+impl Heirloom {
     /// A socket that came from elsewhere.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl Listener {
     }
 }
 
-impl AsFd for Listener {
+impl AsFd for Heirloom {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(listener) => listener.as_fd(),
@@ -81,19 +81,19 @@ impl Inherited {
     ///
     /// # Errors
     /// When it has no address of ours.
-    pub(super) fn add(&self, written: Option<Address>, listener: Listener) -> io::Result<()> {
-        let at = listener.at()?;
-        self.lock().push(Heirloom { written, at, listener });
+    pub(super) fn add(&self, written: Option<Address>, socket: Heirloom) -> io::Result<()> {
+        let at = socket.at()?;
+        self.lock().push(Piece { written, at, socket });
         Ok(())
     }
 
     /// The socket for an address of the configuration: the one that was bound for what is written
     /// there, or the one that listens at just that address.
-    pub(super) fn take(&self, address: &Address) -> Option<Listener> {
-        let mut heirlooms = self.lock();
-        let written = heirlooms.iter().position(|one| one.written.as_ref() == Some(address));
-        let found = written.or_else(|| heirlooms.iter().position(|one| one.at == *address))?;
-        Some(heirlooms.remove(found).listener)
+    pub(super) fn take(&self, address: &Address) -> Option<Heirloom> {
+        let mut pieces = self.lock();
+        let written = pieces.iter().position(|one| one.written.as_ref() == Some(address));
+        let found = written.or_else(|| pieces.iter().position(|one| one.at == *address))?;
+        Some(pieces.remove(found).socket)
     }
 
     /// The addresses of those that nobody asked for.
@@ -104,7 +104,7 @@ impl Inherited {
     /// Closes those, and removes the files of those that had one: nobody listens there any more.
     pub(super) fn close(&self) -> Vec<Address> {
         let closed: Vec<Address> =
-            std::mem::take(&mut *self.lock()).into_iter().map(|Heirloom { at, .. }| at).collect();
+            std::mem::take(&mut *self.lock()).into_iter().map(|Piece { at, .. }| at).collect();
         for address in &closed {
             if let Address::Unix(path) = address {
                 // Where that is not possible it is found, unused, by whoever binds there next.
@@ -114,7 +114,7 @@ impl Inherited {
         closed
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Heirloom>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Piece>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -123,9 +123,9 @@ impl Inherited {
 mod tests {
     use super::*;
 
-    fn tcp() -> (Listener, Address) {
+    fn tcp() -> (Heirloom, Address) {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let listener = Listener::of(listener.into()).expect("it listens");
+        let listener = Heirloom::of(listener.into()).expect("it listens");
         let at = listener.at().expect("it is bound");
         (listener, at)
     }
@@ -151,11 +151,11 @@ mod tests {
     #[test]
     fn what_does_not_listen_is_refused_and_what_is_not_wanted_is_removed() {
         let udp = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-        assert!(Listener::of(udp.into()).is_err());
+        assert!(Heirloom::of(udp.into()).is_err());
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.sock");
         let unix = UnixListener::bind(&path).expect("the folder is ours");
-        let unix = Listener::of(unix.into()).expect("it listens");
+        let unix = Heirloom::of(unix.into()).expect("it listens");
         let inherited = Inherited::default();
         inherited.add(None, unix).expect("it has a path");
         assert_eq!(inherited.close(), [Address::Unix(path.clone())]);

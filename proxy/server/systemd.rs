@@ -13,7 +13,7 @@ use sd_notify::{NotifyState, watchdog_enabled};
 use tokio::runtime::Runtime;
 
 use super::Refusal;
-use super::inherited::{Inherited, Listener};
+use super::inherited::{Heirloom, Inherited};
 use crate::notice;
 
 /// The most sockets that are taken.
@@ -100,7 +100,7 @@ pub(super) fn inherit(inherited: &Inherited) -> Result<(), Refusal> {
             None => given.take_tcp_listener(index).map_err(refusal)?.map(Into::into),
         };
         let Some(socket) = socket else { continue };
-        let listener = Listener::of(socket).map_err(refusal)?;
+        let listener = Heirloom::of(socket).map_err(refusal)?;
         inherited.add(None, listener).map_err(refusal)?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::line::Line;
 use super::{Trusted, VERSION, Word, folder};
 use crate::server::Refusal;
-use crate::server::inherited::{Inherited, Listener};
+use crate::server::inherited::{Heirloom, Inherited};
 
 /// How long the running process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,7 +84,7 @@ fn receive(line: &Line, inherited: &Inherited) -> Result<(), Trouble> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, says).into());
         }
         for (described, descriptor) in sockets.into_iter().zip(descriptors) {
-            inherited.add(described.written.parse().ok(), Listener::of(descriptor)?)?;
+            inherited.add(described.written.parse().ok(), Heirloom::of(descriptor)?)?;
         }
         if !more {
             return Ok(());
