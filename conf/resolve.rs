@@ -3,6 +3,7 @@
 
 mod addresses;
 mod numbers;
+mod process;
 mod rest;
 mod routes;
 mod upstreams;
@@ -42,6 +43,7 @@ pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) 
     let own = addresses::check(&mut check);
     upstreams::check(&mut check, &own);
     numbers::check(&mut check);
+    process::check(&mut check);
     rest::check(&mut check);
     let routes = routes::check(&mut check);
     (Resolved { routes }, check.problems)

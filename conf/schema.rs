@@ -3,6 +3,7 @@
 
 pub mod address;
 pub mod log;
+pub mod process;
 pub mod route;
 pub mod text;
 pub mod upstream;
@@ -18,6 +19,7 @@ use whodunit_filters::units::Span;
 use crate::sections::{DiagnosisSettings, Disclose, On, Secret, Settings, Statuses};
 use address::Address;
 use log::Log;
+use process::{Account, Shutdown, Takeover};
 use route::Route;
 use text::Name;
 use upstream::Upstream;
@@ -48,8 +50,15 @@ pub struct Config {
     /// Worker threads. Default: one a core.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<u32>,
+    /// Whom the process runs as, once it has bound its sockets and read its files as the user that
+    /// started it. Null: as it was started.
+    pub user: Option<Account>,
+    /// Its group, instead of the user's own and those that user belongs to.
+    pub group: Option<Account>,
     /// How the process ends.
     pub shutdown: Shutdown,
+    /// How a new process takes the place of a running one.
+    pub takeover: Takeover,
     /// How a changed configuration is taken up.
     pub reload: Reload,
     /// Which requests go where. With none and a single upstream, all go there.
@@ -113,14 +122,6 @@ pub struct Resolver {
     pub attempts: u32,
 }
 
-/// How the process ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Shutdown {
-    /// How long requests under way may take to end once the process was told to stop.
-    pub grace: Span,
-}
-
 /// How a changed configuration is taken up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -175,7 +176,10 @@ impl Default for Config {
             log: Log::default(),
             resolver: Resolver::default(),
             threads: None,
+            user: None,
+            group: None,
             shutdown: Shutdown::default(),
+            takeover: Takeover::default(),
             reload: Reload::default(),
             routes: Vec::new(),
             upstreams: BTreeMap::new(),
@@ -213,12 +217,6 @@ impl Default for Admin {
 impl Default for Resolver {
     fn default() -> Self {
         Self { servers: Vec::new(), timeout: Span::seconds(2), attempts: 2 }
-    }
-}
-
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self { grace: Span::seconds(30) }
     }
 }
 

@@ -4,6 +4,8 @@ use std::io::Write as _;
 
 /// Says one line. A standard error that is closed is nobody's to tell.
 pub fn say(line: &str) {
-    let line: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    let plain = line.chars().map(|c| if c.is_control() { ' ' } else { c });
+    // In one piece: a process and its successor may speak in the same place.
+    let line: String = plain.chain(['\n']).collect();
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
 }

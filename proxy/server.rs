@@ -1,23 +1,30 @@
 //! The running process: sockets, services, signals, and its end.
 
+mod beginning;
 mod drain;
+mod floor;
+mod inherited;
 mod insight;
 mod listen;
+mod privileges;
 mod reload;
+mod systemd;
+mod takeover;
 
-use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::sync::watch;
-use whodunit_conf::{Checked, Problems};
+use tokio::runtime::Runtime;
+use whodunit_conf::{Checked, Config, Problems};
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Ledger, Record, Side};
-use whodunit_pingora::{Advice, Attributed, Books, Live};
+use whodunit_pingora::{Advice, Attributed, Books, House, Listeners, Live};
 
 use crate::admin::{Admin, AdminSettings};
 use crate::gateway::Gateway;
@@ -26,6 +33,9 @@ use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
 use crate::upstream::own;
 use crate::upstream::places::Registry;
+use beginning::Beginning;
+use drain::Stop;
+use floor::{Change, Floor};
 use insight::Knowledge;
 
 /// Where the configuration came from, so that it can be read again.
@@ -40,8 +50,7 @@ pub enum Source {
 /// What runs, and can be replaced while it does.
 pub(crate) struct Running {
     pub(crate) node: String,
-    pub(crate) own: own::Listeners,
-    listening: Vec<listen::Listening>,
+    floor: Floor,
     pub(crate) plan: Arc<ArcSwap<Plan>>,
     /// What is under way to the upstreams, whichever plan it began under.
     places: Registry,
@@ -60,17 +69,66 @@ pub struct Refusal(pub String);
 /// The exit code for a configuration that cannot be used.
 pub const MISCONFIGURED: u8 = 2;
 
-/// Runs the proxy until it is told to stop.
+/// Runs the proxy until it is told to stop. With `takeover` it takes the place of the process that
+/// runs with the same `takeover.path`, if there is one.
 ///
 /// # Errors
 /// When it cannot start: a socket that cannot be had, a file that cannot be read.
-pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
+pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode, Refusal> {
     let config = &checked.config;
+    let program = takeover::Program::of_this();
     raise_the_limit_of_files();
-    let sockets = listen::bind(config)?;
-    let admin_socket = listen::admin(config)?;
+    let mut beginning = Beginning::of(config, takeover)?;
+    let sockets = listen::bind(config, &beginning.inherited)?;
+    let admin_socket = listen::admin(config, &beginning.inherited)?;
+    let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
+    let threads = threads(config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("proxy")
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
+    let conf = Arc::new(ServerConf {
+        threads,
+        // The gateway counts attempts by itself; this only has to be no smaller.
+        max_retries: 64,
+        ..ServerConf::default()
+    });
+    let plan = Arc::new(ArcSwap::from_pointee(Plan::default()));
+    let live = Live::new(plan::settings(&checked, &node, Listeners::default()));
+    let ledger = Arc::new(Ledger::default());
+    let lines = Arc::new(Lines::default());
+    let books = Books::new(ledger.clone(), lines.clone());
+    let gateway = Gateway::new(plan.clone(), ledger.clone());
+    let house = House::new(&conf, Attributed::with_books(gateway, live.clone(), books));
+    let floor = Floor::new(house, runtime.handle().clone());
+    let places = Registry::default();
+    // With the rights that the process was started with: keys may be root's alone.
+    let prepared = prepare(&floor, &places, &checked, sockets)
+        .map_err(|problems| Refusal(problems.render(false)))?;
+    beginning.settle(config, source)?;
+    // With those that it has from now on, as it is opened again later.
+    let sink = log(config)?;
+    lines.0.set(sink.clone()).map_err(|_| ()).expect("it is set once");
+    let running = Running {
+        floor,
+        plan,
+        places,
+        live,
+        checked: ArcSwap::from_pointee(checked),
+        ledger,
+        node,
+        sink,
+        applying: Mutex::default(),
+    };
+    running.put(&running.checked.load_full(), prepared);
+    serve(&Arc::new(running), runtime, (beginning, program), admin_socket, source)
+}
+
+fn log(config: &Config) -> Result<Sink, Refusal> {
     let log = &config.log;
-    let sink = Sink::open(&SinkSettings {
+    Sink::open(&SinkSettings {
         path: log.path.clone(),
         queue: usize::try_from(log.queue).unwrap_or(usize::MAX),
         max_size: log.rotate.size.map(|size| size.0),
@@ -80,25 +138,25 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
     .map_err(|error| {
         let path = log.path.as_deref().unwrap_or_else(|| "standard output".as_ref());
         Refusal(format!("`log.path`: {} cannot be written: {error}", path.display()))
-    })?;
-    let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
-    let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
-    let listening = listen::listening(config, &sockets);
-    let running = Running {
-        own: own::Listeners::new(addresses),
-        plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
-        places: Registry::default(),
-        live: Live::new(plan::settings(&checked, &node, listen::known(&listening, config))),
-        listening,
-        checked: ArcSwap::from_pointee(checked),
-        ledger: Arc::new(Ledger::default()),
-        node,
-        sink,
-        applying: Mutex::default(),
-    };
-    let checked = running.checked.load_full();
-    running.apply(&checked).map_err(|problems| Refusal(problems.render(false)))?;
-    serve(&Arc::new(running), sockets, admin_socket, source)
+    })
+}
+
+/// Gets at hand all that a configuration takes. `bound` are sockets that are there already, in the
+/// order of the listeners.
+fn prepare(
+    floor: &Floor,
+    places: &Registry,
+    checked: &Checked,
+    bound: Vec<listen::Bound>,
+) -> Result<(Change, Plan), Problems> {
+    let change = floor.prepare(checked, bound)?;
+    let plan = Plan::of(checked, own::Listeners::new(change.addresses()), places)?;
+    Ok((change, plan))
+}
+
+fn threads(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1))
 }
 
 impl Running {
@@ -111,44 +169,51 @@ impl Running {
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = Plan::of(checked, self.own.clone(), &self.places)?;
+        let prepared = prepare(&self.floor, &self.places, checked, Vec::new())?;
+        self.put(checked, prepared);
+        Ok(())
+    }
+
+    fn put(&self, checked: &Arc<Checked>, (change, plan): (Change, Plan)) {
         // So that their counters are there from the start, at 0.
         for name in plan.upstreams.keys() {
             drop(self.ledger.upstream(name));
         }
-        let listeners = listen::known(&self.listening, &checked.config);
-        for listener in listeners.names() {
+        for listener in change.names() {
             for way in &checked.resolved.routes {
-                drop(self.ledger.requests(&listener, &way.name));
+                drop(self.ledger.requests(listener, &way.name));
             }
         }
-        let settings = plan::settings(checked, &self.node, listeners);
+        let settings = plan::settings(checked, &self.node, Listeners::default());
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
+        self.floor.become_as(change, checked.config.shutdown.grace.0);
         self.checked.store(checked.clone());
-        Ok(())
     }
 }
 
 fn serve(
     running: &Arc<Running>,
-    sockets: Vec<listen::Bound>,
-    admin_socket: Option<std::net::TcpListener>,
+    runtime: Runtime,
+    (beginning, program): (Beginning, Option<takeover::Program>),
+    admin_socket: Option<TcpListener>,
     source: &Source,
 ) -> Result<ExitCode, Refusal> {
     let config = running.checked.load().config.clone();
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads =
-        config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("proxy")
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
-    listen::announce(&sockets);
     let knowledge = Arc::new(Knowledge::new(running.clone()));
-    let admin = match admin_socket {
+    let reloading = reload::start(&runtime, running, source);
+    let (ready, successors) = tokio::sync::mpsc::channel(1);
+    let mut told = drain::Told::listen(&runtime, successors)
+        .map_err(|error| Refusal(format!("signals cannot be listened to: {error}")))?;
+    beginning.heed(&runtime, program);
+    systemd::watch(&runtime);
+    // Before the operators' listener answers: where a predecessor's answers too, what it says must
+    // not change for a moment.
+    knowledge.set_ready();
+    let handed = admin_socket.as_ref().map(TcpListener::try_clone).transpose();
+    let handed = handed.map_err(|error| Refusal(format!("`admin.address`: {error}")))?;
+    let handed = Arc::new(Mutex::new(config.admin.address.clone().zip(handed)));
+    let mut admin = match admin_socket {
         Some(socket) => {
             let settings =
                 AdminSettings { token: config.admin.token.clone(), ..AdminSettings::default() };
@@ -159,53 +224,67 @@ fn serve(
         }
         None => None,
     };
-    let conf = Arc::new(ServerConf {
-        threads,
-        // The gateway counts attempts by itself; this only has to be no smaller.
-        max_retries: 64,
-        ..ServerConf::default()
-    });
-    let books = Books::new(running.ledger.clone(), Arc::new(Lines(running.sink.clone())));
-    let gateway = Gateway::new(running.plan.clone(), running.ledger.clone());
-    let attributed = Attributed::with_books(gateway, running.live.clone(), books);
-    let mut service = whodunit_pingora::service("proxy", &conf, attributed);
-    let (stop, stopped) = watch::channel(false);
-    let fds = listen::hand_over(&mut service, sockets);
-    let serving = runtime.spawn(async move {
-        use pingora::services::Service as _;
-        service.start_service(Some(fds), stopped, 1).await;
-    });
-    let reloading = reload::start(&runtime, running, source);
-    let mut told = drain::Told::listen(&runtime)
-        .map_err(|error| Refusal(format!("signals cannot be listened to: {error}")))?;
-    knowledge.set_ready();
-    notice::say("ready");
-    runtime.block_on(told.wait());
+    let offer = {
+        let (running, handed) = (running.clone(), handed.clone());
+        move || {
+            let mut sockets = running.floor.sockets()?;
+            let handed = handed.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((address, socket)) = &*handed {
+                sockets.push((address.clone(), socket.try_clone()?.into()));
+            }
+            Ok(sockets)
+        }
+    };
+    let (place, how, refused) = match beginning.take_over(offer, ready) {
+        Ok(place) => {
+            notice::say("ready");
+            let how = runtime.block_on(told.wait());
+            (place, how, None)
+        }
+        Err(refused) => (None, Stop::Gracefully, Some(refused)),
+    };
+    told.refuse_successors();
     knowledge.set_draining();
-    let grace = running.checked.load().config.shutdown.grace.0;
+    let shutdown = running.checked.load().config.shutdown;
+    let how = match how {
+        Stop::Gracefully if refused.is_none() => {
+            systemd::stopping(running.open());
+            runtime.block_on(told.delay(shutdown.delay.0))
+        }
+        other => other,
+    };
+    let grace = if matches!(how, Stop::Quickly) { Duration::ZERO } else { shutdown.grace.0 };
     notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
-    // The receivers are gone only when the service has ended by itself.
-    let _ = stop.send(true);
+    running.floor.close_all();
+    handed.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Stop::Succeeded(successor) = how {
+        notice::say(&format!("process {} takes requests from now on", successor.process));
+        successor.let_go();
+        // Its own answers now.
+        admin.take().into_iter().for_each(Admin::stop);
+    } else if let Some(place) = place {
+        place.clear();
+    }
     let finished = runtime.block_on(drain::finish(running, &mut told, grace));
     drop(reloading);
-    serving.abort();
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    if let Some(admin) = admin {
-        admin.stop();
-    }
-    if !running.sink.flush(std::time::Duration::from_secs(5)) {
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    admin.into_iter().for_each(Admin::stop);
+    if !running.sink.flush(Duration::from_secs(5)) {
         notice::say("the log could not be written to its end");
     }
     notice::say(if finished { "stopped" } else { "stopped; requests were cut off" });
-    Ok(ExitCode::SUCCESS)
+    refused.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
-/// Records as lines of the log.
-struct Lines(Sink);
+/// Records as lines of the log, which is opened before the first request comes.
+#[derive(Default)]
+struct Lines(OnceLock<Sink>);
 
 impl whodunit_pingora::Sink for Lines {
     fn write(&self, record: &Arc<Record>) {
-        self.0.write(record.line());
+        if let Some(sink) = self.0.get() {
+            sink.write(record.line());
+        }
     }
 
     fn advise(&self, advice: &Advice) {

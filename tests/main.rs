@@ -10,6 +10,7 @@ mod examples;
 mod forwarding;
 mod http2;
 mod lab;
+mod life;
 mod limits;
 mod loops;
 mod network;

@@ -35,6 +35,7 @@ pub(super) fn check(check: &mut Check<'_>) {
     let others = [
         (steps!["resolver", "timeout"].to_vec(), Some(config.resolver.timeout), false),
         (steps!["shutdown", "grace"].to_vec(), Some(config.shutdown.grace), true),
+        (steps!["shutdown", "delay"].to_vec(), Some(config.shutdown.delay), true),
         (steps!["log", "rotate", "age"].to_vec(), config.log.rotate.age, false),
     ];
     for (path, span, zero) in others {

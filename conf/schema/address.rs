@@ -34,7 +34,7 @@ pub enum Target {
 }
 
 /// The longest path a socket address holds, less its final zero (`sockaddr_un`, Linux).
-const SUN_PATH: usize = 107;
+pub(crate) const SUN_PATH: usize = 107;
 
 fn socket(path: &str) -> Result<&str, String> {
     if !path.starts_with('/') {

@@ -7,6 +7,7 @@ use whodunit_filters::units::{Size, Span};
 
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
+use crate::schema::process::Account;
 use crate::schema::text::{Host, Name, Prefix, ServerName};
 use crate::sections::{FieldName, Secret, Trust};
 
@@ -16,6 +17,7 @@ pub(super) type Read = fn(&str) -> Result<(), String>;
 pub(super) const READERS: &[(&str, Read)] = &[
     ("Duration", by::<Span>),
     ("Size", by::<Size>),
+    ("Account", by::<Account>),
     ("Address", by::<Address>),
     ("Target", by::<Target>),
     ("Host", by::<Host>),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::{Buf, BytesMut};
 use pingora::protocols::Stream;
 use pingora::server::ShutdownWatch;
-use tokio::time::{sleep, timeout_at};
+use tokio::time::timeout_at;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use whodunit_filters::head::{Head, HeadFacts, Inspection};
 
@@ -22,6 +22,9 @@ use crate::ingress::Rules;
 /// How long a connection that has carried no request yet is waited for when the service shuts
 /// down: its first request may be on the way.
 const GRACE: Duration = Duration::from_millis(500);
+/// A connection on which requests follow each other is not closed under the next one, which would
+/// be lost: for so long after an answer it is waited for, and answered with `Connection: close`.
+const REST: Duration = Duration::from_secs(1);
 
 /// What came.
 pub(crate) enum Came {
@@ -47,9 +50,11 @@ pub(crate) struct Reader {
     /// does what tells of the shutdown: setting them up costs more than looking at them.
     alarm: Alarm,
     closing: Option<Closing>,
+    /// Since when the service shuts down.
+    told: Option<tokio::time::Instant>,
 }
 
-/// Resolves when an idle connection is to be closed because the service shuts down.
+/// Resolves when the service shuts down.
 type Closing = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 impl Reader {
@@ -61,12 +66,18 @@ impl Reader {
             open: false,
             alarm: Alarm::default(),
             closing: None,
+            told: None,
         }
     }
 
     /// A connection that may begin with the preface of HTTP/2.
     pub(crate) fn open(stream: Stream, shutdown: ShutdownWatch) -> Self {
         Self { open: true, ..Self::new(stream, shutdown) }
+    }
+
+    /// The connection.
+    pub(crate) fn stream(&self) -> &Stream {
+        self.stream.as_ref().expect("what is taken is given back first")
     }
 
     /// The connection is back from a request, with what was read after it.
@@ -117,7 +128,8 @@ impl Reader {
     /// Waits for the first byte of a request.
     async fn begin(&mut self, rules: &Rules, fresh: bool) -> bool {
         let patience = if fresh { rules.request_header } else { rules.keepalive };
-        let until = tokio::time::Instant::now() + patience;
+        let since = tokio::time::Instant::now();
+        let until = since + patience;
         let mut again = false;
         while self.is_blank() {
             // A client that sends one empty line after another is always ready.
@@ -125,13 +137,9 @@ impl Reader {
                 return false;
             }
             again = true;
-            if !matches!(poll_fn(|cx| self.poll_first(cx, until, fresh)).await, Ok(1..)) {
+            if !matches!(poll_fn(|cx| self.poll_first(cx, since, until, fresh)).await, Ok(1..)) {
                 return false;
             }
-        }
-        if fresh {
-            // From now on there is no grace.
-            self.closing = None;
         }
         true
     }
@@ -140,6 +148,7 @@ impl Reader {
     fn poll_first(
         &mut self,
         cx: &mut Context<'_>,
+        since: tokio::time::Instant,
         until: tokio::time::Instant,
         fresh: bool,
     ) -> Poll<io::Result<usize>> {
@@ -147,10 +156,14 @@ impl Reader {
         if let Poll::Ready(filled) = poll_fill(stream, cx, &mut self.bytes) {
             return Poll::Ready(filled);
         }
-        let shutdown = &self.shutdown;
-        let closing =
-            self.closing.get_or_insert_with(|| Box::pin(closing(shutdown.clone(), fresh)));
-        if closing.as_mut().poll(cx).is_ready() || self.alarm.poll(cx, until).is_ready() {
+        if self.told.is_none() {
+            let shutdown = &self.shutdown;
+            let closing = self.closing.get_or_insert_with(|| Box::pin(closing(shutdown.clone())));
+            self.told = closing.as_mut().poll(cx).is_ready().then(tokio::time::Instant::now);
+        }
+        let end = self.told.map(|told| if fresh { told + GRACE } else { since + REST });
+        let until = end.map_or(until, |end| until.min(end));
+        if self.alarm.poll(cx, until).is_ready() {
             return Poll::Ready(Ok(0));
         }
         Poll::Pending
@@ -199,12 +212,9 @@ impl Reader {
     }
 }
 
-async fn closing(mut shutdown: ShutdownWatch, fresh: bool) {
+async fn closing(mut shutdown: ShutdownWatch) {
     if shutdown.wait_for(|closing| *closing).await.is_err() {
         // Nobody is left who could ask for it.
         pending::<()>().await;
-    }
-    if fresh {
-        sleep(GRACE).await;
     }
 }

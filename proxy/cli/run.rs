@@ -19,7 +19,13 @@ use crate::server::{self, MISCONFIGURED, Source};
   whodunit run --upstream http://127.0.0.1:3000
   whodunit run --upstream http://10.0.0.5:80 --upstream http://10.0.0.6:80 --listen 0.0.0.0:8080
 
-SIGHUP reads the configuration again, SIGTERM lets requests under way end and stops.
+  whodunit run --config /etc/whodunit.yaml --takeover
+
+Signals:
+  SIGTERM, SIGINT  lets requests under way end, at most for `shutdown.grace`, and stops
+  SIGQUIT, or either of them again: stops at once
+  SIGHUP           reads the configuration again, and opens the log anew
+  SIGUSR2          starts this program anew, in the place of the running one (`takeover.path`)
 Exit codes: 0 stopped, 2 the configuration or a listener cannot be used, 70 internal error.", group = ArgGroup::new("source").args(["config", "upstream"]).multiple(true).required(true))]
 pub(super) struct Run {
     /// The configuration file (YAML)
@@ -35,10 +41,16 @@ pub(super) struct Run {
     /// Where metrics, health and recent errors are served [default: 127.0.0.1:9901]
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
+    /// Take the place of the process that runs with the same `takeover.path`: it hands its sockets
+    /// over and ends when its connections have, so that none is refused. If nobody is there, start
+    /// as usual
+    #[arg(long, requires = "config")]
+    takeover: bool,
 }
 
 impl Run {
     pub(super) fn main(self) -> ExitCode {
+        let takeover = self.takeover;
         let (checked, source) = match self.read() {
             Ok(read) => read,
             Err(problems) => {
@@ -47,7 +59,7 @@ impl Run {
             }
         };
         tell(&checked.warnings);
-        match server::run(checked, &source) {
+        match server::run(checked, &source, takeover) {
             Ok(code) => code,
             Err(refusal) => {
                 refusal.0.lines().for_each(notice::say);

@@ -4,31 +4,82 @@ use std::io;
 use std::time::Duration;
 
 use super::Running;
+use super::takeover::Successor;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// What tells the process to stop: SIGTERM and SIGINT.
+/// What tells the process to stop: SIGTERM and SIGINT, SIGQUIT, and a successor.
 pub(super) struct Told {
     terminate: Signal,
     interrupt: Signal,
+    quit: Signal,
+    successors: mpsc::Receiver<Successor>,
+}
+
+/// How it is to stop.
+pub(super) enum Stop {
+    /// Once what is under way has ended.
+    Gracefully,
+    /// At once.
+    Quickly,
+    /// Gracefully, and another process takes requests by now.
+    Succeeded(Successor),
 }
 
 impl Told {
     /// Listens from now on. Until then the signals' default action ends the process.
-    pub(super) fn listen(runtime: &Runtime) -> io::Result<Self> {
+    pub(super) fn listen(
+        runtime: &Runtime,
+        successors: mpsc::Receiver<Successor>,
+    ) -> io::Result<Self> {
         let _within = runtime.enter();
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+            successors,
         })
     }
 
-    /// Waits for the next one.
-    pub(super) async fn wait(&mut self) {
+    /// Waits for the first word.
+    pub(super) async fn wait(&mut self) -> Stop {
+        let successor = async {
+            match self.successors.recv().await {
+                Some(successor) => successor,
+                // There is no desk to ask at.
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => Stop::Gracefully,
+            _ = self.interrupt.recv() => Stop::Gracefully,
+            _ = self.quit.recv() => Stop::Quickly,
+            successor = successor => Stop::Succeeded(successor),
+        }
+    }
+
+    /// Nobody can take over any more.
+    pub(super) fn refuse_successors(&mut self) {
+        self.successors.close();
+    }
+
+    /// Waits for the word that it takes too long.
+    async fn again(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
+            _ = self.quit.recv() => {}
+        }
+    }
+
+    /// Goes on for so long; told again, there is no more waiting at all.
+    pub(super) async fn delay(&mut self, delay: Duration) -> Stop {
+        tokio::select! {
+            biased;
+            () = self.again() => Stop::Quickly,
+            () = sleep(delay) => Stop::Gracefully,
         }
     }
 }
@@ -44,6 +95,6 @@ pub(super) async fn finish(running: &Running, told: &mut Told, grace: Duration) 
     };
     tokio::select! {
         ended = timeout_at(deadline, empty) => ended.is_ok(),
-        () = told.wait() => false,
+        () = told.again() => false,
     }
 }

@@ -9,7 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use whodunit_conf::Config;
 use whodunit_conf::reload::{self, Watch};
 
-use super::{Running, Source};
+use super::{Running, Source, systemd};
 use crate::notice;
 
 /// Watches for changes as long as this is held.
@@ -57,15 +57,16 @@ pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) 
 
 /// SIGHUP: the log is opened anew and the configuration is read again.
 fn told_to(running: &Running, file: Option<&Path>) {
+    systemd::reloading();
     running.sink.reopen();
-    let Some(path) = file else {
-        notice::say("nothing to reload: the configuration is the command line");
-        return;
-    };
-    match reload::read(path) {
-        Ok(text) => take_up(running, path, &text),
-        Err(error) => refuse(running, &format!("{} cannot be read: {error}", path.display())),
+    match file.map(|path| (path, reload::read(path))) {
+        None => notice::say("nothing to reload: the configuration is the command line"),
+        Some((path, Ok(text))) => take_up(running, path, &text),
+        Some((path, Err(error))) => {
+            refuse(running, &format!("{} cannot be read: {error}", path.display()));
+        }
     }
+    systemd::reloaded();
 }
 
 fn take_up(running: &Running, path: &Path, text: &str) {
@@ -100,17 +101,15 @@ fn refuse(running: &Running, reason: &str) {
 /// The settings that are read once, when the process starts.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let log = |config: &Config| (config.log.path.clone(), config.log.rotate, config.log.queue);
-    let addresses = |config: &Config| -> Vec<_> {
-        config.listeners.iter().map(|listener| listener.address.clone()).collect()
-    };
     let mut changed = Vec::new();
     for (setting, differs) in [
         ("node", old.node != new.node),
-        ("listeners", addresses(old) != addresses(new)),
         ("admin", old.admin != new.admin),
         ("threads", old.threads != new.threads),
         ("log.path, log.rotate, log.queue", log(old) != log(new)),
         ("reload", old.reload != new.reload),
+        ("user, group", (&old.user, &old.group) != (&new.user, &new.group)),
+        ("takeover", old.takeover != new.takeover),
     ] {
         if differs {
             changed.push(setting);

@@ -18,6 +18,9 @@ use super::promise::{self, Told};
 use super::settings::Settings;
 use super::until;
 
+/// The binary.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_whodunit");
+
 /// A running proxy.
 pub(crate) struct Proxy {
     /// Where it listens, in the order of the configuration.
@@ -48,19 +51,18 @@ impl Process {
 
     /// The same with these in its environment.
     pub(crate) fn start_in(arguments: &[&str], environment: &[(&str, PathBuf)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_whodunit"))
-            .args(arguments)
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary can be run");
+        let mut command = Command::new(BINARY);
+        command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+        Self::run(command.stdin(Stdio::null()).stdout(Stdio::piped()))
+    }
+
+    /// Starts whatever becomes the binary.
+    pub(crate) fn run(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the binary can be run");
         let said = Arc::default();
-        let listening = vec![
-            listen(child.stdout.take().expect("it is piped"), Arc::clone(&said)),
-            listen(child.stderr.take().expect("it is piped"), Arc::clone(&said)),
-        ];
+        let out = child.stdout.take().map(|out| listen(out, Arc::clone(&said)));
+        let err = child.stderr.take().map(|err| listen(err, Arc::clone(&said)));
+        let listening = out.into_iter().chain(err).collect();
         Self { child, said, listening }
     }
 

@@ -154,6 +154,29 @@ async fn shutting_down_closes_idle_connections_and_lets_requests_finish() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_connection_that_was_just_used_is_not_closed_under_the_next_request() {
+    for (gap, told) in [(400, 600), (999, 600)] {
+        let mut connection = connect(RULES);
+        connection.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        connection.until("]\r\n").await;
+        sleep(Duration::from_millis(gap.min(told))).await;
+        connection.shutdown.send(true).expect("watched");
+        sleep(Duration::from_millis(gap.saturating_sub(told))).await;
+        connection.send(b"GET /next HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let received = connection.rest().await;
+        assert_eq!(gist(&received), ["200", "GET /next "]);
+        assert!(received.contains("\r\nConnection: close\r\n"), "{received}");
+    }
+    let mut left = connect(RULES);
+    left.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    left.until("]\r\n").await;
+    let start = Instant::now();
+    left.shutdown.send(true).expect("watched");
+    assert_eq!(left.rest().await, "");
+    assert_eq!(start.elapsed().as_millis(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_connection_carries_so_many_requests_and_no_more() {
     let mut connection = connect(Rules { requests: Some(2), ..RULES });
     connection.send(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n").await;

@@ -1,0 +1,8 @@
+//! The life of the process: how it begins, takes over, is taken over, and ends.
+
+mod load;
+mod privileges;
+mod stage;
+mod stop;
+mod systemd;
+mod takeover;

@@ -1,0 +1,330 @@
+//! A new process in the place of the one that runs.
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc;
+
+use rustix::process::{Pid, Signal, kill_process};
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::load::{Load, ask as ask_at, get};
+use super::stage::{Stage, address, admin, ask, ready};
+use crate::operations::{GET, OK};
+use crate::rig::client::{Client, Over};
+use crate::rig::origin::Origin;
+use crate::rig::proxy::Process;
+use crate::rig::settings::Settings;
+use crate::rig::{PATIENCE, skip, until};
+
+/// What is said when nothing came of it.
+const GOES_ON: &str = "this one goes on";
+
+fn one(origin: &Origin) -> Stage {
+    Stage::new(|_| Settings::to(origin))
+}
+
+/// Descriptors that a process has open, but for those of connections.
+fn descriptors(process: u32) -> usize {
+    let folder = std::fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
+    folder.count()
+}
+
+#[test]
+fn processes_follow_each_other_and_no_request_fails() {
+    let origin = Origin::answering(OK);
+    let stage = Stage::new(|folder| {
+        let unix = format!("unix:{}", folder.join("app.sock").display());
+        Settings::to(&origin).listener("127.0.0.1:0").h2c().listener(&unix)
+    });
+    let unix = stage.path("app.sock");
+    let mut running = ready(stage.start(&[]));
+    let (http1, http2) = (address(&mut running, 0), address(&mut running, 1));
+    let operators = admin(&mut running);
+    let idle = descriptors(running.id());
+    let load = Load::default();
+    let total = std::thread::scope(|scope| {
+        let clients = load.begin(scope, (http1, http2, &unix));
+        load.goes_on(50);
+        for _ in 0..2 {
+            let mut next = ready(stage.start(&["--takeover"]));
+            assert_eq!(address(&mut next, 0), http1, "the same socket");
+            assert_eq!(ask(operators, "/readyz").status, 200);
+            load.goes_on(50);
+            assert!(running.ended().success(), "{}", running.said());
+            let said = running.said_to_the_end();
+            assert!(said.contains(&format!("process {} takes requests", next.id())), "{said}");
+            assert!(said.trim_end().ends_with("stopped"), "none was cut off: {said}");
+            running = next;
+            load.goes_on(50);
+        }
+        load.end(clients)
+    });
+    let records = stage.log().wait(total);
+    assert_eq!(records.len(), total, "one record each, from whichever process");
+    until("descriptors to be given back", || (descriptors(running.id()) <= idle + 8).then_some(()));
+    stop(running);
+    assert!(!stage.path("takeover.sock").exists(), "nobody answers there");
+}
+
+#[test]
+fn a_request_under_way_ends_in_the_process_where_it_began() {
+    let (arrived, arrivals) = mpsc::channel();
+    let (go, going) = mpsc::channel::<()>();
+    let (arrived, going) = (std::sync::Mutex::new(arrived), std::sync::Mutex::new(going));
+    let origin = Origin::new(move |mut connection| {
+        while let Some(asked) = connection.request() {
+            if asked.target == "/slow" {
+                arrived.lock().expect("nobody panicked").send(()).expect("the test waits");
+                going.lock().expect("nobody panicked").recv().expect("the test says when");
+            }
+            connection.send(OK);
+        }
+    });
+    let stage = one(&origin);
+    let mut old = ready(stage.start(&[]));
+    let at = address(&mut old, 0);
+    let mut slow = Client::connect(at);
+    slow.send("GET /slow HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    arrivals.recv().expect("the origin is asked");
+    let mut idle = Client::connect(at);
+    idle.send(GET);
+    assert_eq!(idle.receive("GET").expect("an answer").status, 200);
+    let new = ready(stage.start(&["--takeover"]));
+    assert_eq!(idle.over(), Over::Closed, "it was not used for a while");
+    assert_eq!(get(at).0, 200);
+    go.send(()).expect("the origin waits");
+    let answer = slow.receive("GET").expect("the request that was under way ends");
+    let connection = answer.fields.text("connection");
+    assert_eq!((answer.status, connection.as_deref()), (200, Some("close")));
+    assert!(old.ended().success());
+    stop(new);
+}
+
+#[test]
+fn a_successor_that_fails_changes_nothing() {
+    let origin = Origin::answering(OK);
+    let stage = one(&origin);
+    let good = stage.yaml();
+    let mut old = ready(stage.start(&[]));
+    let at = address(&mut old, 0);
+    stage.write_as("upstreems: {}\n");
+    let mut wrong = stage.start(&["--takeover"]);
+    assert_eq!(wrong.ended().code(), Some(2), "{}", wrong.said());
+    assert_eq!(get(at).0, 200);
+    // It has the sockets by the time it fails.
+    let occupied = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address_too = occupied.local_addr().expect("it is bound");
+    let listeners = format!("listeners:\n  - {{ address: \"{address_too}\" }}\n");
+    stage.write_as(&good.replace("listeners:\n", &listeners));
+    let mut late = stage.start(&["--takeover"]);
+    assert_eq!(late.ended().code(), Some(2), "{}", late.said());
+    let said = late.said_to_the_end();
+    assert!(said.contains("takes the place of process") && said.contains("in use"), "{said}");
+    until("the old one to say so", || old.said().contains(GOES_ON).then_some(()));
+    assert_eq!(get(at).0, 200);
+    stage.write_as(&good);
+    let mut new = ready(stage.start(&["--takeover"]));
+    assert_eq!(address(&mut new, 0), at);
+    assert_eq!(get(at).0, 200);
+    assert!(old.ended().success());
+    stop(new);
+}
+
+#[test]
+fn addresses_come_and_go_with_a_takeover() {
+    let origin = Origin::answering(OK);
+    let any = |_| TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let free: Vec<TcpListener> = (0..3).map(any).collect();
+    let at = |free: TcpListener| free.local_addr().expect("it is bound");
+    let ports: Vec<SocketAddr> = free.into_iter().map(at).collect();
+    let stage = Stage::new(|folder| {
+        let unix = format!("unix:{}", folder.join("app.sock").display());
+        Settings::to(&origin)
+            .listener(&ports[0].to_string())
+            .listener(&ports[1].to_string())
+            .listener(&unix)
+    });
+    let yaml = stage.yaml();
+    let mut old = ready(stage.start(&[]));
+    let unix = stage.path("app.sock");
+    assert!(ask_at(&unix).expect("an answer").contains(" 200 "));
+    let mut lines: Vec<&str> = yaml.lines().filter(|line| !line.contains("app.sock")).collect();
+    let changed = lines.iter().position(|line| line.contains(&ports[1].to_string()));
+    let changed = changed.expect("it is a listener");
+    let new_line = lines[changed].replace(&ports[1].to_string(), &ports[2].to_string());
+    lines[changed] = &new_line;
+    stage.write_as(&format!("{}\n", lines.join("\n")));
+    let new = ready(stage.start(&["--takeover"]));
+    assert!(old.ended().success());
+    assert_eq!((get(ports[0]).0, get(ports[2]).0), (200, 200));
+    assert!(TcpStream::connect(ports[1]).is_err(), "nobody listens there");
+    assert!(!unix.exists(), "nor there");
+    stop(new);
+}
+
+#[test]
+fn a_signal_starts_the_successor() {
+    let origin = Origin::answering(OK);
+    let stage = one(&origin);
+    let good = stage.yaml();
+    let mut old = ready(stage.start(&[]));
+    let at = address(&mut old, 0);
+    stage.write_as("upstreems: {}\n");
+    old.signal(Signal::USR2);
+    until("the end of the first to be told", || {
+        old.said().contains("ended with exit status: 2").then_some(())
+    });
+    assert_eq!(get(at).0, 200);
+    stage.write_as(&good);
+    old.signal(Signal::USR2);
+    // It speaks where the old one does.
+    old.says("ready", 1);
+    let said = old.says("takes the place of process ", 0);
+    assert_eq!(said, old.id().to_string());
+    assert!(old.ended().success());
+    assert_eq!(get(at).0, 200);
+    let said = old.said();
+    let mut started = said.lines().filter_map(|line| line.split(" was started as process ").nth(1));
+    let new = started.next_back().and_then(|rest| rest.split(',').next()).expect("it is told");
+    let new = Pid::from_raw(new.parse().expect("a number")).expect("a process");
+    kill_process(new, Signal::TERM).expect("it runs");
+    until("its end", || {
+        (old.said().lines().filter(|line| *line == "stopped").count() == 2).then_some(())
+    });
+}
+
+#[test]
+fn without_the_setting_nothing_can_be_taken_over() {
+    let origin = Origin::answering(OK);
+    let stage = Stage::bare(&Settings::to(&origin));
+    let mut old = ready(stage.start(&[]));
+    let at = address(&mut old, 0);
+    let mut new = stage.start(&["--takeover"]);
+    assert_eq!(new.ended().code(), Some(2));
+    assert!(new.said_to_the_end().contains("`takeover.path`"), "{}", new.said());
+    old.signal(Signal::USR2);
+    old.says("SIGUSR2: no successor is started", 0);
+    assert_eq!(get(at).0, 200);
+    stop(old);
+}
+
+#[test]
+fn with_nobody_to_be_taken_over_a_process_starts_anew() {
+    let origin = Origin::answering(OK);
+    let stage = one(&origin);
+    let mut first = ready(stage.start(&["--takeover"]));
+    assert!(first.said().contains("starts anew"), "{}", first.said());
+    let at = address(&mut first, 0);
+    // Killed, it leaves its socket behind.
+    first.signal(Signal::KILL);
+    first.ended();
+    let mut second = ready(stage.start(&["--takeover"]));
+    assert!(second.said().contains("starts anew"), "{}", second.said());
+    assert_eq!(get(address(&mut second, 0)).0, 200);
+    assert!(TcpStream::connect(at).is_err());
+    let mut third = stage.start(&[]);
+    assert_eq!(third.ended().code(), Some(2));
+    let said = third.said_to_the_end();
+    assert!(said.contains(&format!("process {} answers there", second.id())), "{said}");
+    stop(second);
+}
+
+#[test]
+fn a_folder_that_others_may_enter_is_refused() {
+    let origin = Origin::answering(OK);
+    let stage = one(&origin);
+    for mode in [0o755, 0o710, 0o701] {
+        stage.open_to(mode);
+        for arguments in [&[][..], &["--takeover"]] {
+            let mut process = stage.start(arguments);
+            assert_eq!(process.ended().code(), Some(2), "{mode:o}");
+            let said = process.said_to_the_end();
+            assert!(said.contains("`takeover.path`") && said.contains("chmod 0700"), "{said}");
+        }
+    }
+    stage.open_to(0o700);
+    let there = stage.yaml().replace("takeover.sock", "nowhere/takeover.sock");
+    stage.write_as(&there);
+    let mut process = stage.start(&[]);
+    assert_eq!(process.ended().code(), Some(2));
+    assert!(process.said_to_the_end().contains("install -d -m 0700"), "{}", process.said());
+}
+
+/// Says this to a running process as a successor would.
+fn talk(stage: &Stage, hello: &str) -> Socket {
+    let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).expect("a socket");
+    let path = SockAddr::unix(stage.path("takeover.sock")).expect("it is short");
+    socket.connect(&path).expect("it listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    socket.send(hello.as_bytes()).expect("it listens");
+    socket
+}
+
+/// What it says.
+fn heard(mut socket: &Socket) -> String {
+    let mut answer = vec![0; 4096];
+    let length = socket.read(&mut answer).expect("it answers");
+    String::from_utf8_lossy(&answer[..length]).into_owned()
+}
+
+const HELLO: &str = r#"{"say":"hello","version":1,"release":"9.9.9"}"#;
+
+#[test]
+fn whoever_does_not_know_the_words_is_turned_away() {
+    let origin = Origin::answering(OK);
+    let stage = one(&origin);
+    let mut old = ready(stage.start(&[]));
+    let at = address(&mut old, 0);
+    let later = r#"{"say":"hello","version":2,"release":"9.9.9","more":[1]}"#;
+    let answer = heard(&talk(&stage, later));
+    assert!(answer.contains("refused") && answer.contains("9.9.9"), "{answer}");
+    for (turn, words) in ["{", r#"{"say":"ready"}"#, &"x".repeat(70_000)].iter().enumerate() {
+        let socket = talk(&stage, words);
+        until(&format!("{:.20} to be told of: {}", words, old.said()), || {
+            (old.said().matches(GOES_ON).count() > turn).then_some(())
+        });
+        drop(socket);
+    }
+    // It ends with the sockets in its hands.
+    let socket = talk(&stage, HELLO);
+    let answer = heard(&socket);
+    assert!(answer.contains("sockets") && answer.contains("127.0.0.1:0"), "{answer}");
+    drop(socket);
+    until("it to be told of", || (old.said().matches(GOES_ON).count() > 3).then_some(()));
+    assert_eq!(get(at).0, 200);
+    let new = ready(stage.start(&["--takeover"]));
+    assert!(old.ended().success());
+    stop(new);
+}
+
+#[test]
+fn another_user_is_turned_away() {
+    let test = "life::takeover::another_user_is_turned_away";
+    if !rustix::process::geteuid().is_root() {
+        return skip(test, "only root can be another user");
+    }
+    let origin = Origin::answering(OK);
+    let stage = one(&origin);
+    let old = ready(stage.start(&[]));
+    // As if somebody had opened it to all afterwards.
+    stage.open_to(0o777);
+    let all = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(stage.path("takeover.sock"), all).expect("it is ours");
+    let answer = std::thread::scope(|scope| {
+        let stranger = scope.spawn(|| {
+            let nobody = rustix::process::Uid::from_raw(65_534);
+            rustix::thread::set_thread_uid(nobody).expect("root may");
+            heard(&talk(&stage, HELLO))
+        });
+        stranger.join().expect("it is answered")
+    });
+    assert!(answer.contains("refused") && answer.contains("65534"), "{answer}");
+    stage.open_to(0o700);
+    stop(old);
+}
+
+fn stop(mut process: Process) {
+    process.signal(Signal::TERM);
+    assert!(process.ended().success(), "{}", process.said());
+}
