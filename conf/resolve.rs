@@ -5,6 +5,7 @@ mod addresses;
 mod numbers;
 mod rest;
 mod routes;
+mod spread;
 mod upstreams;
 
 use crate::problem::{Place, Problem};

@@ -4,6 +4,7 @@
 pub mod address;
 pub mod log;
 pub mod route;
+pub mod spread;
 pub mod text;
 pub mod upstream;
 
