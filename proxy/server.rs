@@ -24,8 +24,8 @@ use crate::gateway::Gateway;
 use crate::notice;
 use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
+use crate::upstream::lasting::Registry;
 use crate::upstream::own;
-use crate::upstream::places::Registry;
 use insight::Knowledge;
 
 /// Where the configuration came from, so that it can be read again.
@@ -43,8 +43,8 @@ pub(crate) struct Running {
     pub(crate) own: own::Listeners,
     listening: Vec<listen::Listening>,
     pub(crate) plan: Arc<ArcSwap<Plan>>,
-    /// What is under way to the upstreams, whichever plan it began under.
-    places: Registry,
+    /// What is known of the upstreams, whichever plan it was learned under.
+    lasting: Registry,
     pub(crate) checked: ArcSwap<Checked>,
     pub(crate) live: Live,
     pub(crate) ledger: Arc<Ledger>,
@@ -84,14 +84,15 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
     let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
     let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
     let listening = listen::listening(config, &sockets);
+    let ledger = Arc::new(Ledger::default());
     let running = Running {
         own: own::Listeners::new(addresses),
         plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
-        places: Registry::default(),
+        lasting: Registry::new(ledger.clone()),
         live: Live::new(plan::settings(&checked, &node, listen::known(&listening, config))),
         listening,
         checked: ArcSwap::from_pointee(checked),
-        ledger: Arc::new(Ledger::default()),
+        ledger,
         node,
         sink,
         applying: Mutex::default(),
@@ -111,10 +112,11 @@ impl Running {
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = Plan::of(checked, self.own.clone(), &self.places)?;
-        // So that their counters are there from the start, at 0.
-        for name in plan.upstreams.keys() {
+        let plan = Plan::of(checked, self.own.clone(), &self.lasting)?;
+        for (name, pool) in &plan.upstreams {
+            // So that their counters are there from the start, at 0.
             drop(self.ledger.upstream(name));
+            pool.settle();
         }
         let listeners = listen::known(&self.listening, &checked.config);
         for listener in listeners.names() {

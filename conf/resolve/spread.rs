@@ -9,7 +9,11 @@ pub(super) fn check(check: &mut Check<'_>, name: &str, upstream: &Upstream) {
     let mut useless: Vec<(&str, &str, &str)> = Vec::new();
     if knows("balance") {
         if upstream.balance != Balance::Hash && upstream.hash.by != By::Client {
-            useless.push(("hash", "`hash` is of no use without `balance: hash`", "write that as well"));
+            useless.push((
+                "hash",
+                "`hash` is of no use without `balance: hash`",
+                "write that as well",
+            ));
         }
         if upstream.balance == Balance::Hash && upstream.slow_start.is_some() {
             let says = "`slow_start` is of no use with `balance: hash`, which keeps each client where it is";

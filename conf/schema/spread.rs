@@ -166,7 +166,10 @@ impl FromStr for Percent {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
         number.filter(|number| *number <= 100).map(Self).ok_or_else(|| {
-            format!("`{}` is not a share: write a whole number from 0 to 100 and `%`, such as `20%`", text.escape_debug())
+            format!(
+                "`{}` is not a share: write a whole number from 0 to 100 and `%`, such as `20%`",
+                text.escape_debug()
+            )
         })
     }
 }

@@ -8,8 +8,8 @@ use whodunit_conf::schema::address::Target;
 use whodunit_conf::schema::spread::{Balance, By};
 
 use draw::Draw;
-pub use hash::{Key, key};
 use hash::Sites;
+pub use hash::{Key, key};
 use turns::Turns;
 
 /// How much of its weight an endpoint has at present, in thousandths; 0 for one that may not be

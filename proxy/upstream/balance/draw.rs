@@ -89,7 +89,10 @@ mod tests {
             let total: f64 = weights.iter().copied().map(f64::from).sum();
             let counts = counted(&Draw::new(weights), 20_000, |_| WHOLE);
             for (count, weight) in counts.iter().zip(weights) {
-                assert!(near(*count, 20_000.0, f64::from(*weight) / total), "{weights:?} {counts:?}");
+                assert!(
+                    near(*count, 20_000.0, f64::from(*weight) / total),
+                    "{weights:?} {counts:?}"
+                );
             }
         }
     }

@@ -7,7 +7,7 @@ use super::Share;
 
 /// The turns of one upstream's endpoints.
 #[derive(Debug)]
-pub struct Turns {
+pub(super) struct Turns {
     weights: Vec<u32>,
     /// What each endpoint is owed: it gains its weight at each turn, and whoever is owed most has
     /// the turn and pays what all gained together.
@@ -16,15 +16,14 @@ pub struct Turns {
 
 impl Turns {
     /// Endpoints with these weights; one of weight 0 never has a turn.
-    #[must_use]
-    pub fn new(weights: Vec<u32>) -> Self {
+    pub(super) fn new(weights: Vec<u32>) -> Self {
         let owed = Mutex::new(vec![0; weights.len()]);
         Self { weights, owed }
     }
 
     /// The next, by the weights and by how much of its weight each has at present ([`Share`]); `None`
     /// if none has any.
-    pub fn next(&self, share: impl Fn(usize) -> Share) -> Option<usize> {
+    pub(super) fn next(&self, share: impl Fn(usize) -> Share) -> Option<usize> {
         if let [weight] = *self.weights {
             return (weight > 0 && share(0) > 0).then_some(0);
         }
