@@ -182,7 +182,6 @@ impl ProxyHttp for Gateway {
                 trip.if_moved = !again && trip.attempts_left();
                 again |= trip.if_moved;
             }
-            again = again && trip.within_budget(session.note());
         }
         error.set_retry(again);
         error
@@ -190,7 +189,8 @@ impl ProxyHttp for Gateway {
 
     /// Only a connection that was lost, or that takes no more requests, is made up for by another
     /// one; an origin that is slow, or answers nonsense, would be so again. Whether trying again can
-    /// do harm `Attributed` decides.
+    /// do harm `Attributed` decides; what may have made the origin work, and so adds to its load,
+    /// has to be within the budget.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,

@@ -140,9 +140,9 @@ pub struct Retries {
     /// How long the second attempt waits at most: some random time up to it, up to twice as long
     /// for the third and so on, up to ten times. Default: no attempt waits.
     pub backoff: Option<Span>,
-    /// How many requests in a hundred may be tried again, as counted over ten seconds; 30 may in
-    /// any case. What makes up for a pooled connection that the origin had closed, or for a request
-    /// that the origin says it did not look at, does not count. Null: any number.
+    /// How many requests in a hundred may be sent once more, as counted over ten seconds; 30 may in
+    /// any case. What the origin did not work on does not count: a connection that could not be made,
+    /// a pooled one that it had closed, a request that it says it did not look at. Null: any number.
     pub budget: Option<Percent>,
     /// Statuses of the origin's after which a request is tried at another endpoint, if its method
     /// is idempotent and its body is still held. The last answer is passed on as it is.

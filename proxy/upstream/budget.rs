@@ -1,4 +1,4 @@
-//! How many requests may be tried again: so many in a hundred, so that attempts do not multiply when
+//! How many requests may be sent once more: so many in a hundred, so that attempts do not multiply when
 //! everything fails (as linkerd and Envoy have it). Requests are counted without a look at the clock;
 //! only who wants to try again looks at it.
 

@@ -45,7 +45,7 @@ pub struct Upstream {
     pub attempts: usize,
     /// How long the second attempt waits at most.
     pub backoff: Option<Duration>,
-    /// How many requests in a hundred may be tried again.
+    /// How many requests in a hundred may be sent once more after the origin may have worked on them.
     pub budget: Option<u8>,
     /// Statuses after which a request is tried again.
     pub on: Vec<u16>,
