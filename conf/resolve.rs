@@ -6,6 +6,7 @@ mod numbers;
 mod process;
 mod rest;
 mod routes;
+mod spread;
 mod upstreams;
 
 use crate::problem::{Place, Problem};

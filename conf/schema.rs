@@ -5,6 +5,7 @@ pub mod address;
 pub mod log;
 pub mod process;
 pub mod route;
+pub mod spread;
 pub mod text;
 pub mod upstream;
 

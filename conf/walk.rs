@@ -208,11 +208,6 @@ impl Walk<'_> {
             return;
         }
         let place = node.place.clone();
-        if let Some(says) = later::word(path, text) {
-            let known = suggest::listed(&words);
-            self.problems.push(Problem::error(path, place, says).help(format!("use {known}")));
-            return;
-        }
         let says = format!("`{}` is not a value of `{path}`", text.escape_debug());
         let help = suggest::instead(text, &words);
         self.problems.push(Problem::error(path, place, says).help(help));

@@ -1,12 +1,15 @@
 //! Our own service: it picks a route, an endpoint, and whether to try again. What it does not do
 //! (answer, judge, record) `Attributed` does around it, as for anybody's service.
 
+mod again;
+mod trip;
+mod wait;
+
 use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::StatusCode;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use pingora::http::ResponseHeader;
 use pingora::modules::http::HttpModules;
@@ -15,19 +18,18 @@ use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, NO_ROUTE, PROXY_BUG};
-use whodunit_filters::attribution::{
-    Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId, redact,
-};
-use whodunit_pingora::connect::Latch;
+use whodunit_filters::attribution::{Failure, Key, Ledger, Phase, redact};
 use whodunit_pingora::{
-    Inquiry, Note, Noted, connection_lost, deny, fell_silent, not_looked_at, not_reached,
+    Inquiry, Noted, connection_lost, deny, fell_silent, not_looked_at, not_reached,
 };
 
+pub use self::trip::Trip;
 use crate::plan::{Destination, Plan};
+use crate::upstream::balance;
 use crate::upstream::check::{Checks, worth_a_look};
 use crate::upstream::dial::{self, Source};
-use crate::upstream::places::Place;
-use crate::upstream::pool::Picked;
+use crate::upstream::places::Kind;
+use crate::upstream::pool::Ask;
 
 /// The most of a host or path that becomes evidence.
 const QUOTED: usize = 256;
@@ -36,22 +38,6 @@ const QUOTED: usize = 256;
 pub struct Gateway {
     plan: Arc<ArcSwap<Plan>>,
     checks: Checks,
-}
-
-/// What the gateway keeps of one request.
-#[derive(Default)]
-pub struct Trip {
-    destination: Option<Arc<Destination>>,
-    tried: Vec<NextHop>,
-    endpoints: Vec<usize>,
-    /// What the attempt under way goes to.
-    picked: Option<Picked>,
-    /// The attempt is made only if the name has got another address meanwhile.
-    if_moved: bool,
-    latch: Option<Latch>,
-    /// Held until the request ends, however that comes about.
-    place: Option<Place>,
-    line: Option<Place>,
 }
 
 impl Gateway {
@@ -72,48 +58,6 @@ impl Gateway {
             let failure = Failure::denied(&NO_ROUTE);
             deny(failure.with(Key::Host, quoted(host)).with(Key::Path, quoted(&redact::bare(path))))
         })
-    }
-}
-
-impl Trip {
-    /// Whether the request may be tried once more: attempts are left, and there is an endpoint
-    /// that was not tried, or the connection had merely grown stale.
-    fn may_go_on(&self, stale: bool) -> bool {
-        self.destination.as_ref().is_some_and(|destination| {
-            let upstream = &destination.pool.upstream;
-            let others = upstream.endpoints.iter().enumerate();
-            let another = || {
-                others.clone().any(|(i, (_, weight))| *weight > 0 && !self.endpoints.contains(&i))
-                    || self.picked.as_ref().is_some_and(|picked| picked.more)
-            };
-            self.attempts_left() && (stale || another())
-        })
-    }
-
-    fn attempts_left(&self) -> bool {
-        self.destination
-            .as_ref()
-            .is_some_and(|destination| self.endpoints.len() < destination.pool.upstream.attempts)
-    }
-
-    /// What is known here of an attempt that failed.
-    fn tell(&self, note: &mut Note) {
-        let (Some(destination), Some(picked)) = (&self.destination, &self.picked) else { return };
-        let upstream = &destination.pool.upstream;
-        if let Some(stale) = &picked.stale {
-            for key in [Key::Name, Key::Rcode, Key::InfoCode, Key::Resolver] {
-                if let Some(value) = stale.evidence.find(key) {
-                    note.evidence.set(key, value.clone());
-                }
-            }
-            note.evidence.set(Key::AnswerOverdue, true);
-        }
-        if !picked.passed_over.is_empty() {
-            let passed = picked.passed_over.iter().map(|(index, failure)| {
-                format!("{} ({})", upstream.endpoints[*index].0, cause(failure))
-            });
-            note.evidence.set(Key::Endpoints, passed.collect::<Vec<_>>());
-        }
     }
 }
 
@@ -146,11 +90,20 @@ impl ProxyHttp for Gateway {
         let Some(destination) = trip.destination.clone() else {
             return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, "no route was noted")));
         };
+        let pool = &destination.pool;
         if trip.place.is_none() {
-            trip.place = Some(destination.pool.request().map_err(deny)?);
+            trip.place = Some(wait::place(session, trip, pool, Kind::Request).await?);
+            trip.key = pool.by().and_then(|by| {
+                let client = session.note().client;
+                balance::key(by, &session.req_header().headers, client)
+            });
+        }
+        if let (Some(most), false) = (pool.upstream.backoff, trip.tried.is_empty()) {
+            wait::rest(session, again::backoff(most, trip.tried.len())).await?;
         }
         let began = Instant::now();
-        let picked = destination.pool.pick(&trip.tried).await.map_err(|failure| {
+        let ask = Ask { tried: &trip.tried, key: trip.key };
+        let picked = pool.pick(ask).await.map_err(|failure| {
             if failure.phase == Phase::Dns {
                 session.note().dns = Some(began.elapsed());
             }
@@ -158,8 +111,8 @@ impl ProxyHttp for Gateway {
         })?;
         // Where the connection may be one that carries others, that is known once there is one. An
         // attempt that follows takes over the place of the one that failed.
-        if trip.line.is_none() && !destination.pool.upstream.line.may_be_http2() {
-            trip.line = Some(destination.pool.connection().map_err(deny)?);
+        if trip.line.is_none() && !pool.upstream.line.may_be_http2() {
+            trip.line = Some(wait::place(session, trip, pool, Kind::Connection).await?);
         }
         if std::mem::take(&mut trip.if_moved) && trip.tried.contains(&picked.next_hop) {
             // The attempt that failed has its verdict; this only ends the request.
@@ -196,10 +149,11 @@ impl ProxyHttp for Gateway {
         _: Option<&Digest>,
         trip: &mut Trip,
     ) -> Result<()> {
-        if let (Some(destination), None) = (&trip.destination, &trip.line)
+        if let (Some(destination), None) = (trip.destination.clone(), &trip.line)
             && !session.note().shared
         {
-            trip.line = Some(destination.pool.connection().map_err(deny)?);
+            let place = wait::place(session, trip, &destination.pool, Kind::Connection).await?;
+            trip.line = Some(place);
         }
         if let Some(latch) = &trip.latch {
             latch.hold();
@@ -237,7 +191,8 @@ impl ProxyHttp for Gateway {
 
     /// A connection that was lost, or that takes no more requests, is made up for by another one, and
     /// an endpoint that fell silent by another endpoint; an origin that answers nonsense would do so
-    /// again. Whether trying again can do harm `Attributed` decides.
+    /// again. Whether trying again can do harm `Attributed` decides; what may have made the origin
+    /// work, and so adds to its load, has to be within the budget.
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -247,17 +202,40 @@ impl ProxyHttp for Gateway {
         reused: bool,
     ) -> Box<Error> {
         let harmless = not_looked_at(&error);
-        let open = |written: &ResponseHeader| {
-            written.status.is_informational() && written.status != StatusCode::SWITCHING_PROTOCOLS
-        };
+        let declined = std::mem::take(&mut trip.declined);
         let lost = harmless || connection_lost(&error);
-        let again = (lost || fell_silent(&error))
-            && session.response_written().is_none_or(open)
-            && !session.as_downstream().retry_buffer_truncated()
-            && trip.may_go_on(lost && (reused || harmless));
+        let mut again = declined
+            || (lost || fell_silent(&error))
+                && again::possible(session)
+                && trip.may_go_on(lost && (reused || harmless));
+        let idempotent = session.req_header().method.is_idempotent();
         trip.tell(session.note());
+        if again && idempotent && !(declined || reused || harmless) {
+            again = trip.within_budget(session.note());
+        }
         error.set_retry(again);
         error
+    }
+
+    /// An answer with one of these statuses is not taken if another endpoint may give a better one.
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        trip: &mut Trip,
+    ) -> Result<()> {
+        let Some(destination) = &trip.destination else { return Ok(()) };
+        let status = response.status.as_u16();
+        if destination.pool.upstream.on.contains(&status)
+            && session.req_header().method.is_idempotent()
+            && again::possible(session)
+            && trip.may_go_on(false)
+            && trip.within_budget(session.note())
+        {
+            trip.declined = true;
+            return Err(again::declined(status));
+        }
+        Ok(())
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, trip: &mut Trip) {
@@ -278,13 +256,6 @@ fn upgrades(session: &Session) -> bool {
     let headers = &session.req_header().headers;
     headers.get(UPGRADE).is_some_and(|to| !to.as_bytes().eq_ignore_ascii_case(b"h2c"))
         && headers.contains_key(CONNECTION)
-}
-
-/// Why an endpoint was passed over, in a word.
-fn cause(failure: &Failure) -> &'static str {
-    let mut exchange = Exchange::begin(RequestId::new());
-    exchange.fail(failure.clone());
-    Diagnosis::of(&exchange).map_or(PROXY_BUG.id, |verdict| verdict.cause.id)
 }
 
 /// A piece of evidence that a client wrote: bounded.

@@ -14,8 +14,9 @@ use whodunit_pingora::connect::Protocol;
 use whodunit_pingora::{Settings, Which};
 
 use crate::routes::{Matcher, Routes};
+use crate::upstream::lasting::Registry;
 use crate::upstream::own::Listeners;
-use crate::upstream::places::{Registry, Room};
+use crate::upstream::places::{Queue, Room};
 use crate::upstream::pool::{Pool, Upstream};
 use crate::upstream::resolve::{Resolver, ResolverSettings};
 use crate::upstream::tls::{Tls, TlsSettings};
@@ -44,13 +45,13 @@ pub struct Destination {
 }
 
 impl Plan {
-    /// The plan of a configuration. `own` are the addresses that this process listens on; `places`
-    /// keeps the counts of what is under way from one plan to the next.
+    /// The plan of a configuration. `own` are the addresses that this process listens on; `lasting`
+    /// keeps what is known of the upstreams from one plan to the next.
     ///
     /// # Errors
     /// Every file that the configuration names and that cannot be used, and the system's resolver
     /// settings if they cannot be read.
-    pub fn of(checked: &Checked, own: Listeners, places: &Registry) -> Result<Self, Problems> {
+    pub fn of(checked: &Checked, own: Listeners, lasting: &Registry) -> Result<Self, Problems> {
         let section = &checked.config.resolver;
         let resolver = Resolver::new(&ResolverSettings {
             servers: section.servers.iter().map(|server| server.0).collect(),
@@ -68,7 +69,7 @@ impl Plan {
         for (name, section) in &checked.config.upstreams {
             match upstream(name, section) {
                 Ok(upstream) => {
-                    let pool = Pool::new(upstream, resolver.clone(), own.clone(), places.of(name));
+                    let pool = Pool::new(upstream, resolver.clone(), own.clone(), lasting.of(name));
                     upstreams.insert(name.clone(), Arc::new(pool));
                 }
                 Err((key, says)) => wrong.push((vec!["upstreams", name, "tls", key], says)),
@@ -111,7 +112,17 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static
         endpoints: endpoints.collect(),
         hop: section.hop,
         attempts: usize::try_from(section.retries.attempts).unwrap_or(usize::MAX).max(1),
-        room: Room { connections: section.max_connections, requests: section.max_requests },
+        backoff: section.retries.backoff.map(|span| span.0),
+        budget: section.retries.budget.map(|share| share.0),
+        on: section.retries.on.clone(),
+        room: Room {
+            connections: section.max_connections,
+            requests: section.max_requests,
+            queue: section.queue.map(|q| Queue { length: q.length, timeout: q.timeout.0 }),
+        },
+        balance: section.balance,
+        by: section.hash.by.clone(),
+        slow_start: section.slow_start.map(|span| span.0),
         ..Upstream::new(name, tls, protocol)
     })
 }

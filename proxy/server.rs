@@ -31,8 +31,8 @@ use crate::gateway::Gateway;
 use crate::notice;
 use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
+use crate::upstream::lasting::Registry;
 use crate::upstream::own;
-use crate::upstream::places::Registry;
 use beginning::Beginning;
 use drain::Stop;
 use floor::{Change, Floor};
@@ -52,8 +52,8 @@ pub(crate) struct Running {
     pub(crate) node: String,
     floor: Floor,
     pub(crate) plan: Arc<ArcSwap<Plan>>,
-    /// What is under way to the upstreams, whichever plan it began under.
-    places: Registry,
+    /// What is known of the upstreams, whichever plan it was learned under.
+    lasting: Registry,
     pub(crate) checked: ArcSwap<Checked>,
     pub(crate) live: Live,
     pub(crate) ledger: Arc<Ledger>,
@@ -103,9 +103,9 @@ pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode
     let gateway = Gateway::new(plan.clone(), ledger.clone());
     let house = House::new(&conf, Attributed::with_books(gateway, live.clone(), books));
     let floor = Floor::new(house, runtime.handle().clone());
-    let places = Registry::default();
+    let lasting = Registry::new(ledger.clone());
     // With the rights that the process was started with: keys may be root's alone.
-    let prepared = prepare(&floor, &places, &checked, sockets)
+    let prepared = prepare(&floor, &lasting, &checked, sockets)
         .map_err(|problems| Refusal(problems.render(false)))?;
     beginning.settle(config, source)?;
     // With those that it has from now on, as it is opened again later.
@@ -114,7 +114,7 @@ pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode
     let running = Running {
         floor,
         plan,
-        places,
+        lasting,
         live,
         checked: ArcSwap::from_pointee(checked),
         ledger,
@@ -145,12 +145,12 @@ fn log(config: &Config) -> Result<Sink, Refusal> {
 /// order of the listeners.
 fn prepare(
     floor: &Floor,
-    places: &Registry,
+    lasting: &Registry,
     checked: &Checked,
     bound: Vec<listen::Bound>,
 ) -> Result<(Change, Plan), Problems> {
     let change = floor.prepare(checked, bound)?;
-    let plan = Plan::of(checked, own::Listeners::new(change.addresses()), places)?;
+    let plan = Plan::of(checked, own::Listeners::new(change.addresses()), lasting)?;
     Ok((change, plan))
 }
 
@@ -169,15 +169,16 @@ impl Running {
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let prepared = prepare(&self.floor, &self.places, checked, Vec::new())?;
+        let prepared = prepare(&self.floor, &self.lasting, checked, Vec::new())?;
         self.put(checked, prepared);
         Ok(())
     }
 
     fn put(&self, checked: &Arc<Checked>, (change, plan): (Change, Plan)) {
-        // So that their counters are there from the start, at 0.
-        for name in plan.upstreams.keys() {
+        for (name, pool) in &plan.upstreams {
+            // So that their counters are there from the start, at 0.
             drop(self.ledger.upstream(name));
+            pool.settle();
         }
         for listener in change.names() {
             for way in &checked.resolved.routes {

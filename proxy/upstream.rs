@@ -1,10 +1,13 @@
 //! The way to the origin: names to addresses, the choice of an endpoint, the connection.
 
 pub mod balance;
+pub mod budget;
 pub mod check;
 pub mod dial;
+pub mod lasting;
 pub mod own;
 pub mod places;
 pub mod pool;
 pub mod resolve;
+pub mod roster;
 pub mod tls;

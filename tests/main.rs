@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod apart;
+mod balance;
 mod causes;
 mod chaos;
 mod commands;

@@ -1,6 +1,8 @@
 //! Trying again: where it helps, and where it could do harm.
 
+mod budget;
 mod http2;
+mod statuses;
 
 use crate::causes::path::moving;
 use crate::lab::RESTED;

@@ -4,6 +4,7 @@ use whodunit_filters::units::{Size, Span};
 
 use super::{Check, steps};
 use crate::problem::Problem;
+use crate::schema::upstream::Upstream;
 use crate::tree::Step;
 
 /// The longest span: clocks overflow somewhere beyond it.
@@ -29,8 +30,9 @@ pub(super) fn check(check: &mut Check<'_>) {
     for (index, _) in config.routes.iter().enumerate() {
         section(check, &steps!["routes", index]);
     }
-    for name in config.upstreams.keys() {
+    for (name, upstream) in &config.upstreams {
         section(check, &steps!["upstreams", name.as_str()]);
+        spans(check, name, upstream);
     }
     let others = [
         (steps!["resolver", "timeout"].to_vec(), Some(config.resolver.timeout), false),
@@ -47,6 +49,19 @@ pub(super) fn check(check: &mut Check<'_>) {
         let problem =
             check.error(&steps!["log", "rotate", "size"], says).help("write `null` for never");
         check.push(problem);
+    }
+}
+
+/// The spans of an upstream's own settings.
+fn spans(check: &mut Check<'_>, name: &str, upstream: &Upstream) {
+    let own = [
+        (steps!["upstreams", name, "slow_start"].to_vec(), upstream.slow_start),
+        (steps!["upstreams", name, "retries", "backoff"].to_vec(), upstream.retries.backoff),
+        (steps!["upstreams", name, "queue", "timeout"].to_vec(), upstream.queue.map(|q| q.timeout)),
+    ];
+    for (path, span) in own {
+        let problem = span.and_then(|span| timeout(check, &path, span, false));
+        check.problems.extend(problem);
     }
 }
 

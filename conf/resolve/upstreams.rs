@@ -1,7 +1,7 @@
 //! Upstreams: their endpoints and how these are spoken to.
 
 use super::addresses::Own;
-use super::{Check, steps};
+use super::{Check, spread, steps};
 use crate::schema::address::Target;
 use crate::schema::upstream::{Protocol, Tls, Upstream};
 
@@ -13,6 +13,7 @@ pub(super) fn check(check: &mut Check<'_>, own: &Own) {
             secure(check, name, tls);
         }
         protocol(check, name, upstream);
+        spread::check(check, name, upstream);
     }
 }
 

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use whodunit_filters::units::Span;
 
 use super::address::Target;
+use super::spread::{Balance, Hash, Queue, Retries};
 use super::text::ServerName;
 use crate::sections::{LimitsOverride, TimeoutsOverride};
 
@@ -27,6 +29,14 @@ pub struct Upstream {
     /// How requests are spread over the endpoints.
     #[serde(default)]
     pub balance: Balance,
+    /// What `balance: hash` goes by.
+    #[serde(default)]
+    pub hash: Hash,
+    /// An address that is new, or back after it was out of service, gets a share of the requests
+    /// that grows from a tenth to the whole over this time. Not with `balance: hash`. Default: the
+    /// whole share at once.
+    #[serde(default)]
+    pub slow_start: Option<Span>,
     /// When a request is tried again.
     #[serde(default)]
     pub retries: Retries,
@@ -39,6 +49,10 @@ pub struct Upstream {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub max_requests: Option<u32>,
+    /// Requests that find no place under these two limits wait for one. Default: they are refused
+    /// at once.
+    #[serde(default)]
+    pub queue: Option<Queue>,
     /// Timeouts that differ for this upstream.
     #[serde(default)]
     pub timeouts: TimeoutsOverride,
@@ -53,7 +67,8 @@ pub struct Upstream {
 pub struct Endpoint {
     /// `host:port`, `ip:port`, `[v6]:port`, or `unix:/path`.
     pub address: Target,
-    /// Its share of the requests, against the others'. 0 takes it out. Default 1.
+    /// Its share of the requests, against the others', however many addresses its name has. 0 takes
+    /// it out: what is under way there goes on to its end, and nothing new is sent. Default 1.
     pub weight: u16,
 }
 
@@ -135,29 +150,4 @@ pub enum Protocol {
     H2,
     /// HTTP/2 over plain text, without asking first.
     H2c,
-}
-
-/// How requests are spread over the endpoints.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Balance {
-    /// To each in turn, by weight.
-    #[default]
-    RoundRobin,
-}
-
-/// When a request is tried again: only when nothing of it was sent, the origin gives its word that
-/// it did not act on it (HTTP/2), or its method is idempotent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Retries {
-    /// How many attempts a request gets in all, the first one included. 1 never tries again.
-    #[schemars(range(min = 1, max = 16))]
-    pub attempts: u32,
-}
-
-impl Default for Retries {
-    fn default() -> Self {
-        Self { attempts: 2 }
-    }
 }

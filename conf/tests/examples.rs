@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 use whodunit_conf::schema::route::{Match, Route};
-use whodunit_conf::schema::upstream::{Balance, Retries, Tls, Upstream};
+use whodunit_conf::schema::spread::{Balance, Hash, Queue, Retries};
+use whodunit_conf::schema::upstream::{Tls, Upstream};
 use whodunit_conf::{Checked, Config, parse, schema};
 
 fn example(name: &str) -> (String, Checked) {
@@ -46,6 +47,8 @@ fn the_full_example_is_the_defaults() {
     let room = |upstream: &Upstream| (upstream.max_connections, upstream.max_requests);
     assert_eq!(room(&upstreams["web"]), room(least.values().next().expect("it has one")));
     assert_eq!((tls, hop), (Some(Tls::default()), false));
+    let Upstream { hash, slow_start, queue, .. } = upstreams["web"].clone();
+    assert_eq!((hash, slow_start, queue), (Hash::default(), None, Some(Queue::default())));
     assert_eq!((balance, retries), (Balance::default(), Retries::default()));
     assert!(endpoints.iter().all(|endpoint| endpoint.weight == 1));
     let Route { name, matches, .. } = routes[0].clone();

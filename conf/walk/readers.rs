@@ -8,6 +8,7 @@ use whodunit_filters::units::{Size, Span};
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
 use crate::schema::process::Account;
+use crate::schema::spread::{By, Percent};
 use crate::schema::text::{Host, Name, Prefix, ServerName};
 use crate::sections::{FieldName, Secret, Trust};
 
@@ -25,6 +26,8 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("Name", by::<Name>),
     ("ServerName", by::<ServerName>),
     ("Server", by::<Server>),
+    ("By", by::<By>),
+    ("Percent", by::<Percent>),
     ("FieldName", from::<FieldName>),
     ("Secret", from::<Secret>),
     ("Trust", from::<Trust>),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::cause::Cause;
-use super::evidence::{Evidence, Failure, Sent};
+use super::cause::answer::ORIGIN_ERROR;
+use super::evidence::{Evidence, Failure, Fault, Sent};
 pub use super::hop::NextHop;
 use super::id::RequestId;
 use super::scene::Scene;
@@ -295,10 +296,13 @@ impl Exchange {
         Some(Scene { exchange: self, failure: None, attempt: self.last_attempt() }.verdict())
     }
 
-    /// Whether the attempt under way, or the last one, has failed.
+    /// Whether the attempt under way, or the last one, has failed. One whose answer was not taken
+    /// has not: another attempt was to follow, and whatever kept it from being made is what failed.
     #[must_use]
     pub fn attempt_failed(&self) -> bool {
-        self.last_attempt().is_some_and(|attempt| attempt.failure.is_some())
+        self.last_attempt()
+            .and_then(|attempt| attempt.failure.as_ref())
+            .is_some_and(|failure| failure.fault != Fault::Denied(&ORIGIN_ERROR))
     }
 
     /// The status of the origin's own answer, if that tells of an error: a 5xx, and a 4xx that came

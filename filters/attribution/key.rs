@@ -143,6 +143,12 @@ tokens! {
         Coding = "coding",
         /// How many requests or connections of this kind were open.
         Open = "open",
+        /// How many waited for one of them to end.
+        Queued = "queued",
+        /// How many may.
+        MaxQueued = "max_queued",
+        /// The setting that kept the request from being tried once more.
+        RetryWithheld = "retry_withheld",
         /// The local ports that connections may be made from: the first and the last.
         PortRange = "port_range",
         /// Round-trip time (`tcpi_rtt`), in microseconds.

@@ -1,7 +1,7 @@
 //! One failure in its surroundings: what the rows of the catalogue look at.
 
 use super::alert;
-use super::cause::{self, Cause, path, proxy, send};
+use super::cause::{self, Cause, answer, path, proxy, send};
 use super::evidence::{Evidence, Failure, Fault, Phase, Sent, Side, Value};
 use super::exchange::{Attempt, Exchange};
 use super::key::Key;
@@ -100,11 +100,13 @@ impl Scene<'_> {
 
     /// How little the verdict on this scene tells beside those on other attempts. A limit that ran
     /// out says less than what was seen to happen; a reused connection that was lost says nothing
-    /// once another attempt was made, for that one was to make it good. An answer that had begun
+    /// once another attempt was made, for that one was to make it good, and still less does an answer
+    /// that was not taken. An answer that had begun
     /// did make good all that failed before it, so that what broke it off is all there is to tell.
     pub(super) fn reticence(&self, verdict: Cause) -> u8 {
         match self.fault() {
             _ if self.failure.is_some_and(|failure| failure.phase >= Phase::Receive) => 0,
+            Some(Fault::Denied(cause)) if cause == &answer::ORIGIN_ERROR => 4,
             _ if verdict == &send::KEEPALIVE_RACE => 3,
             Some(Fault::TimedOut | Fault::NameTimedOut | Fault::Stalled | Fault::Deadline) => 2,
             _ => 1,

@@ -179,7 +179,9 @@ where
         }
         let theirs =
             self.inner.connected_to_upstream(session, reused, peer, fd, digest, &mut ctx.inner);
-        guard::hook(Phase::Connect, theirs).await
+        let judged = guard::hook(Phase::Connect, theirs).await;
+        steps::admitted(session, &mut ctx.case);
+        judged
     }
 
     async fn upstream_request_filter(
@@ -222,7 +224,9 @@ where
     ) -> Result<()> {
         steps::answered(session, response, &mut ctx.case)?;
         let theirs = self.inner.upstream_response_filter(session, response, &mut ctx.inner);
-        guard::hook(Phase::Wait, theirs).await
+        guard::hook(Phase::Wait, theirs).await?;
+        steps::commented(session, response, &mut ctx.case);
+        Ok(())
     }
 
     async fn response_filter(

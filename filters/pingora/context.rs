@@ -9,7 +9,7 @@ use http::HeaderValue;
 use pingora::server::ShutdownWatch;
 use whodunit_filters::attribution::disclosure::Disclosure;
 use whodunit_filters::attribution::{
-    Attempt, Diagnosis, Exchange, Failure, Key, RequestId, Sent, Side, header,
+    Attempt, Diagnosis, Evidence, Exchange, Failure, Key, RequestId, Sent, Side, header,
 };
 use whodunit_filters::chain::RouteView;
 use whodunit_filters::limits::LimitsInForce;
@@ -186,6 +186,8 @@ impl Case {
         self.exchange.attempt(attempt);
         self.compare_idle();
         self.exchange.upstream_status = None;
+        self.exchange.received = None;
+        self.exchange.inner = Evidence::new();
         self.exchange.early = false;
         self.request_sent = false;
         self.invitation = false;

@@ -2,6 +2,7 @@
 //! chose, how long a look-up took. Nobody has to use it; what is not told is missing in the record.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub struct Note {
     pub limits: Option<Arc<LimitsInForce>>,
     /// Time limits for this request in place of the settings'.
     pub timeouts: Option<Arc<TimeoutsInForce>>,
+    /// How long the request waited for a place at the upstream.
+    pub queue: Option<Duration>,
     /// How long the look-up of the origin's name took.
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.
@@ -42,8 +45,12 @@ pub struct Note {
     /// Told to the service: whether the attempt's connection carries other requests as well
     /// (HTTP/2). Right from `connected_to_upstream` on.
     pub shared: bool,
+    /// Told to the service: the client itself, seen through the proxies that are trusted; `None` if
+    /// nothing but a Unix socket is known. Right from `early_request_filter` on.
+    pub client: Option<IpAddr>,
     /// Facts about the attempt that has just failed, to stand beside its failure. Looked at after
-    /// `fail_to_connect` and `error_while_proxy`.
+    /// `fail_to_connect` and `error_while_proxy`; about a 5xx of the origin's, after
+    /// `upstream_response_filter`.
     pub evidence: Evidence,
     /// What the service has begun to find out about that attempt. Looked at likewise.
     pub inquiry: Option<Inquiry>,
@@ -142,9 +149,15 @@ pub(crate) fn net(session: &Session) -> &Net {
 }
 
 /// Spreads it.
-pub(crate) fn spread(session: &mut Session, client: Option<Arc<ClientFacts>>, own: Own) {
+pub(crate) fn spread(
+    session: &mut Session,
+    client: Option<Arc<ClientFacts>>,
+    real: Option<IpAddr>,
+    own: Own,
+) {
     let module = module_mut(&mut session.downstream_modules_ctx);
     module.client = client;
+    module.note.client = real;
     module.net().spread(own);
 }
 

@@ -25,7 +25,7 @@ use whodunit_filters::chain::{Filter, ResponseView, Verdict};
 use whodunit_filters::methods;
 
 pub(crate) use self::broken::{broke, refused_early, served};
-pub(crate) use self::inquire::{Pending, inquired, noted};
+pub(crate) use self::inquire::{Pending, commented, inquired, noted};
 pub(crate) use self::invite::invite;
 pub(crate) use self::sending::{forwarding, one_hop, uploaded, uploading, withdrawn};
 use crate::arrival::Arrival;
@@ -66,7 +66,7 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) -> Result<()> {
     case.real_client = view::client(session, case);
     case.disclosure = settings.diagnosis.disclose(case.real_client, presented);
     let own = Own { settings, id: case.exchange.id, disclosure: case.disclosure };
-    note::spread(session, case.client.clone(), own);
+    note::spread(session, case.client.clone(), case.real_client, own);
     let timeouts = case.timeouts.clone();
     if timeouts.keepalive.value.0.is_zero() {
         session.set_keepalive(None);
@@ -117,6 +117,12 @@ pub(crate) fn selected(
         Err(error) => {
             if let Some(next_hop) = observe::denial(&error).and_then(|d| d.next_hop.clone()) {
                 case.begin_attempt(Attempt::begin(next_hop));
+            } else if observe::denial(&error).is_none()
+                && let Some(gone) =
+                    broken::client_left(case, Moment::of(&case.exchange, false, false))
+            {
+                // It did not wait until one was.
+                case.fail(gone);
             }
             return Err(error);
         }
@@ -198,6 +204,17 @@ pub(crate) fn connected(
     }
 }
 
+/// What the service did once there was a connection, which it may have waited to use.
+pub(crate) fn admitted(session: &mut Session, case: &mut Case) {
+    // Waiting here is for connections that might have been shared, and are not.
+    if case.secured
+        && !case.is_shared()
+        && let Some(queue) = session.note().queue.take()
+    {
+        case.exchange.times.queue = Some(queue);
+    }
+}
+
 /// The origin's header section came, an interim one (1xx) or the final one.
 pub(crate) fn answered(
     session: &Session,
@@ -275,6 +292,9 @@ fn read_note(session: &mut Session, case: &mut Case) {
     }
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);
+    }
+    if let Some(queue) = note.queue.take() {
+        case.exchange.times.queue = Some(queue);
     }
     case.answer_age = note.answer_age.take();
 }

@@ -10,8 +10,8 @@ use whodunit_conf::Problems;
 use super::End;
 use super::output::put;
 use crate::plan::Plan;
+use crate::upstream::lasting::Registry;
 use crate::upstream::own::Listeners;
-use crate::upstream::places::Registry;
 
 /// Check a configuration, and list all that is wrong with it.
 ///

@@ -89,20 +89,15 @@ impl Insight for Knowledge {
             .upstreams
             .iter()
             .map(|(name, pool)| {
-                let endpoints: Vec<Value> = pool
-                    .upstream
-                    .endpoints
-                    .iter()
-                    .map(|(target, weight)| json!({ "address": target.to_string(), "weight": weight }))
-                    .collect();
                 let ledger = &self.running.ledger;
                 let (good, bad) = ledger.upstream(name).minutes().counted(Instant::now());
                 let fare = ledger.endpoints(name);
-                json!({
-                    "name": name, "endpoints": endpoints,
-                    "answered_lately": good, "failed_lately": bad,
-                    "endpoints_failing": fare.failing, "endpoints_answering": fare.answering,
-                })
+                let mut shown = pool.shown();
+                shown["answered_lately"] = json!(good);
+                shown["failed_lately"] = json!(bad);
+                shown["endpoints_failing"] = json!(fare.failing);
+                shown["endpoints_answering"] = json!(fare.answering);
+                shown
             })
             .collect();
         let addresses: Vec<Value> = known.iter().map(address).collect();

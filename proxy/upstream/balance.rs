@@ -1,81 +1,82 @@
-//! Whose turn it is: round robin by weight, smoothly, so that an endpoint of weight 5 among two of
-//! weight 1 is not asked five times in a row.
+//! Who among the endpoints is picked, and who among the addresses of one.
 
-use std::sync::{Mutex, PoisonError};
+mod draw;
+mod hash;
+mod turns;
 
-/// The turns of one upstream's endpoints.
+use whodunit_conf::schema::address::Target;
+use whodunit_conf::schema::spread::{Balance, By};
+
+use draw::Draw;
+use hash::Sites;
+pub use hash::{Key, key};
+use turns::Turns;
+
+/// How much of its weight an endpoint has at present, in thousandths; 0 for one that may not be
+/// picked.
+pub type Share = u32;
+
+/// All of it.
+pub const WHOLE: Share = 1_000;
+
+/// The policy of one upstream, with what it keeps from one pick to the next.
 #[derive(Debug)]
-pub struct Turns {
-    weights: Vec<u32>,
-    /// What each endpoint is owed: it gains its weight at each turn, and whoever is owed most has
-    /// the turn and pays what all gained together.
-    owed: Mutex<Vec<i64>>,
+pub struct Spread {
+    policy: Policy,
+    turns: Turns,
 }
 
-impl Turns {
-    /// Endpoints with these weights; one of weight 0 never has a turn.
+#[derive(Debug)]
+enum Policy {
+    RoundRobin,
+    LeastRequests(Draw),
+    Hash(Sites, By),
+}
+
+impl Spread {
+    /// The policy over these endpoints, each with its weight.
     #[must_use]
-    pub fn new(weights: Vec<u32>) -> Self {
-        let owed = Mutex::new(vec![0; weights.len()]);
-        Self { weights, owed }
+    pub fn new(balance: Balance, by: &By, endpoints: &[(Target, u32)]) -> Self {
+        let weights: Vec<u32> = endpoints.iter().map(|(_, weight)| *weight).collect();
+        let policy = match balance {
+            Balance::RoundRobin => Policy::RoundRobin,
+            Balance::LeastRequests => Policy::LeastRequests(Draw::new(&weights)),
+            Balance::Hash => Policy::Hash(Sites::new(endpoints), by.clone()),
+        };
+        Self { policy, turns: Turns::new(weights) }
     }
 
-    /// The next among those that `may` have a turn; `None` if none may.
-    pub fn next(&self, may: impl Fn(usize) -> bool) -> Option<usize> {
-        if let [weight] = *self.weights {
-            return (weight > 0 && may(0)).then_some(0);
+    /// The next endpoint; `None` if none may be picked. A request without a key has its turn.
+    pub fn next(&self, key: Option<Key>, share: impl Fn(usize) -> Share) -> Option<usize> {
+        match (&self.policy, key) {
+            (Policy::LeastRequests(draw), _) => draw.next(share),
+            (Policy::Hash(sites, _), Some(key)) => sites.nearest(key, |index| share(index) > 0),
+            (Policy::Hash(..), None) | (Policy::RoundRobin, _) => self.turns.next(share),
         }
-        let mut owed = self.owed.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut best, mut gained) = (None, 0);
-        for (index, weight) in self.weights.iter().enumerate() {
-            if *weight == 0 || !may(index) {
-                continue;
-            }
-            owed[index] += i64::from(*weight);
-            gained += i64::from(*weight);
-            if best.is_none_or(|best: usize| owed[index] > owed[best]) {
-                best = Some(index);
-            }
+    }
+
+    /// Whether the less busy of two is the one to take.
+    #[must_use]
+    pub const fn compares(&self) -> bool {
+        matches!(self.policy, Policy::LeastRequests(_))
+    }
+
+    /// What requests are to be told apart by, if that matters.
+    #[must_use]
+    pub const fn by(&self) -> Option<&By> {
+        match &self.policy {
+            Policy::Hash(_, by) => Some(by),
+            Policy::RoundRobin | Policy::LeastRequests(_) => None,
         }
-        let best = best?;
-        owed[best] -= gained;
-        Some(best)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn turns(turns: &Turns, count: usize, may: impl Fn(usize) -> bool) -> Vec<usize> {
-        (0..count).map(|_| turns.next(&may).expect("somebody may")).collect()
     }
 
-    #[test]
-    fn weights_are_kept_and_turns_are_spread() {
-        let round = Turns::new(vec![5, 1, 1]);
-        assert_eq!(turns(&round, 7, |_| true), [0, 0, 1, 0, 2, 0, 0]);
-        assert_eq!(turns(&round, 7, |_| true), [0, 0, 1, 0, 2, 0, 0], "each round is alike");
-    }
-
-    #[test]
-    fn who_may_not_and_who_weighs_nothing_has_no_turn() {
-        let round = Turns::new(vec![1, 0, 1]);
-        assert_eq!(turns(&round, 3, |index| index != 0), [2, 2, 2]);
-        assert_eq!(round.next(|index| index == 1), None);
-        assert_eq!(Turns::new(vec![0]).next(|_| true), None);
-        assert_eq!(Turns::new(Vec::new()).next(|_| true), None);
-    }
-
-    #[test]
-    fn many_threads_share_the_turns_exactly() {
-        let round = Turns::new(vec![3, 1]);
-        let counts: Vec<usize> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| turns(&round, 1_000, |_| true).iter().sum()))
-                .collect();
-            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
-        });
-        assert_eq!(counts.iter().sum::<usize>(), 1_000, "one turn in four is the second's");
+    /// The policy's name in the configuration.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self.policy {
+            Policy::RoundRobin => "round_robin",
+            Policy::LeastRequests(_) => "least_requests",
+            Policy::Hash(..) => "hash",
+        }
     }
 }

@@ -1,21 +1,26 @@
 //! An upstream and the choice among its endpoints.
 
+mod pick;
+mod shown;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use whodunit_conf::schema::address::Target;
-use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, PROXY_CONFIG_INVALID};
-use whodunit_filters::attribution::{Evidence, Failure, Key, NextHop};
+use whodunit_conf::schema::spread::{Balance, By};
+use whodunit_filters::attribution::{Evidence, Failure, NextHop};
 use whodunit_pingora::connect::{Line, Protocol};
 
-use super::balance::Turns;
+pub use self::pick::{Ask, Picked};
+use super::balance::Spread;
+use super::lasting::Lasting;
 use super::own::Listeners;
-use super::places::{Place, Places, Room};
+use super::places::{Places, Room};
 use super::resolve::{Answer, Resolver};
+use super::roster::Seats;
 use super::tls::Tls;
 
 /// One upstream of the configuration.
@@ -38,8 +43,20 @@ pub struct Upstream {
     pub fingerprint: u64,
     /// How many attempts a request may have in all, the first included.
     pub attempts: usize,
+    /// How long the second attempt waits at most.
+    pub backoff: Option<Duration>,
+    /// How many requests in a hundred may be sent once more after the origin may have worked on them.
+    pub budget: Option<u8>,
+    /// Statuses after which a request is tried again.
+    pub on: Vec<u16>,
     /// How much may be under way to it at a time.
     pub room: Room,
+    /// How requests are spread over the endpoints.
+    pub balance: Balance,
+    /// What `Balance::Hash` goes by.
+    pub by: By,
+    /// How long it takes until a new address has all of its weight.
+    pub slow_start: Option<Duration>,
 }
 
 impl Upstream {
@@ -57,7 +74,13 @@ impl Upstream {
             fingerprint: hasher.finish() >> 1,
             line: Arc::new(Line { tls: tls.map(|tls| tls.ready), protocol, latch: None }),
             attempts: 1,
+            backoff: None,
+            budget: None,
+            on: Vec::new(),
             room: Room::default(),
+            balance: Balance::RoundRobin,
+            by: By::Client,
+            slow_start: None,
         }
     }
 }
@@ -66,34 +89,14 @@ impl Upstream {
 pub struct Pool {
     /// The upstream.
     pub upstream: Upstream,
-    turns: Turns,
+    spread: Spread,
+    /// The addresses of each endpoint.
+    seats: Vec<Seats>,
     /// Counts the picks, to take a name's addresses in turn.
     picks: AtomicUsize,
     resolver: Resolver,
     own: Arc<Listeners>,
-    places: Arc<Places>,
-}
-
-/// An endpoint, picked for one attempt.
-#[derive(Clone, Debug)]
-pub struct Picked {
-    /// Its place in [`Upstream::endpoints`].
-    pub endpoint: usize,
-    /// Where to connect to.
-    pub next_hop: NextHop,
-    /// The name it was resolved from, if it has one.
-    pub name: Option<Arc<str>>,
-    /// How long finding the address took, waiting for the name server included.
-    pub dns: Duration,
-    /// How old the name server's answer is; `None` where none was needed.
-    pub answer_age: Option<Duration>,
-    /// Set if that answer is past its time and could not be renewed: why not.
-    pub stale: Option<Failure>,
-    /// Whether its name has other addresses that were not tried yet.
-    pub more: bool,
-    /// Endpoints whose turn came first and that no connection can be made to, each with the
-    /// reason.
-    pub passed_over: Vec<(usize, Failure)>,
+    lasting: Arc<Lasting>,
 }
 
 impl Upstream {
@@ -106,68 +109,52 @@ impl Upstream {
 
 impl Pool {
     /// A pool over this upstream. `own` are the addresses that this process listens on: no
-    /// endpoint may be one of them. `places` counts what is under way.
+    /// endpoint may be one of them. `lasting` is what is known of the upstream of this name from
+    /// earlier plans.
     #[must_use]
     pub fn new(
         upstream: Upstream,
         resolver: Resolver,
         own: Arc<Listeners>,
-        places: Arc<Places>,
+        lasting: Arc<Lasting>,
     ) -> Self {
-        let turns = Turns::new(upstream.endpoints.iter().map(|(_, weight)| *weight).collect());
-        Self { upstream, turns, picks: AtomicUsize::new(0), resolver, own, places }
+        let spread = Spread::new(upstream.balance, &upstream.by, &upstream.endpoints);
+        let seats =
+            upstream.endpoints.iter().map(|(target, _)| lasting.roster.seats(target)).collect();
+        Self { upstream, spread, seats, picks: AtomicUsize::new(0), resolver, own, lasting }
     }
 
-    /// A place for a request.
-    ///
-    /// # Errors
-    /// `upstream_limit_reached` when there is none.
-    pub fn request(&self) -> Result<Place, Failure> {
-        self.places.request(&self.upstream.name, self.upstream.room)
+    /// The plan that this belongs to is in force from now on.
+    pub fn settle(&self) {
+        self.lasting.places.allow(self.upstream.room);
+        let targets = self.upstream.endpoints.iter().map(|(target, _)| target.clone());
+        self.lasting.roster.settle(targets);
     }
 
-    /// A place for a connection that carries one.
-    ///
-    /// # Errors
-    /// `upstream_limit_reached` when there is none.
-    pub fn connection(&self) -> Result<Place, Failure> {
-        self.places.connection(&self.upstream.name, self.upstream.room)
+    /// What is under way to the upstream, and what waits.
+    #[must_use]
+    pub fn places(&self) -> &Arc<Places> {
+        &self.lasting.places
     }
 
-    /// Picks an endpoint. Those `tried` already in this request have no turn unless none is left.
-    ///
-    /// # Errors
-    /// When there is no endpoint to pick: `no_endpoints`; when none can be used: why the first of
-    /// them cannot.
-    pub async fn pick(&self, tried: &[NextHop]) -> Result<Picked, Failure> {
-        let started = Instant::now();
-        let mut passed_over: Vec<(usize, Failure)> = Vec::new();
-        let mut exhausted: Vec<usize> = Vec::new();
-        for again in [false, true] {
-            let tried = if again { &[] } else { tried };
-            loop {
-                let turn = self.turns.next(|index| {
-                    !passed_over.iter().any(|(passed, _)| *passed == index)
-                        && (again || !exhausted.contains(&index) && !self.was_tried(index, tried))
-                });
-                let Some(endpoint) = turn else { break };
-                match self.locate(endpoint, tried).await {
-                    Ok(Some((next_hop, answer))) => {
-                        let mut picked = self.picked(endpoint, next_hop, answer, tried, started);
-                        picked.passed_over = passed_over;
-                        return Ok(picked);
-                    }
-                    Ok(None) => {
-                        exhausted.push(endpoint);
-                    }
-                    Err(failure) => passed_over.push((endpoint, failure)),
-                }
-            }
-        }
-        Err(passed_over.into_iter().next().map_or_else(
-            || Failure::denied(&NO_ENDPOINTS).with(Key::Upstream, self.upstream.name.to_string()),
-            |(_, failure)| failure.with(Key::Upstream, self.upstream.name.to_string()),
-        ))
+    /// Whether another attempt is within the budget, which it is then charged to.
+    #[must_use]
+    pub fn may_retry(&self) -> bool {
+        let asked = self.lasting.places.asked();
+        self.upstream.budget.is_none_or(|percent| self.lasting.budget.take(asked, percent))
+    }
+
+    /// An address is back after it was out of service: it begins with a part of its weight, if
+    /// `slow_start` says so.
+    pub fn returned(&self, next_hop: &NextHop) {
+        let members = self.seats.iter().flat_map(Seats::known);
+        members.filter(|member| member.next_hop == *next_hop).for_each(|member| member.returned());
+    }
+
+    /// What requests are to be told apart by, if that matters.
+    #[must_use]
+    pub const fn by(&self) -> Option<&By> {
+        self.spread.by()
     }
 
     /// The addresses of a name, as the pool itself would find them.
@@ -178,31 +165,6 @@ impl Pool {
         self.resolver.resolve(name).await
     }
 
-    fn picked(
-        &self,
-        endpoint: usize,
-        next_hop: NextHop,
-        answer: Option<Answer>,
-        tried: &[NextHop],
-        started: Instant,
-    ) -> Picked {
-        let name = match &self.upstream.endpoints[endpoint].0 {
-            Target::Name(name, _) => Some(name.clone()),
-            Target::Ip(_) | Target::Unix(_) => None,
-        };
-        let dns = if name.is_some() { started.elapsed() } else { Duration::ZERO };
-        let answer_age = answer.as_ref().map(|answer| answer.age);
-        let more = match (&answer, &next_hop) {
-            (Some(answer), NextHop::Inet(this)) => answer.addresses.iter().any(|address| {
-                let other = SocketAddr::new(*address, this.port());
-                other != *this && !tried.contains(&NextHop::Inet(other))
-            }),
-            _ => false,
-        };
-        let stale = answer.and_then(|answer| answer.stale);
-        Picked { endpoint, next_hop, name, dns, answer_age, stale, more, passed_over: Vec::new() }
-    }
-
     /// Has the name of an endpoint asked for anew that could not be reached, if it has one: whether
     /// the address is still one of its.
     #[must_use]
@@ -211,55 +173,6 @@ impl Pool {
             (Some(name), NextHop::Inet(address)) => self.resolver.doubt(name, address.ip()),
             _ => None,
         }
-    }
-
-    /// Whether an endpoint that needs no name server was tried.
-    fn was_tried(&self, endpoint: usize, tried: &[NextHop]) -> bool {
-        match &self.upstream.endpoints[endpoint].0 {
-            Target::Ip(address) => tried.contains(&NextHop::Inet(*address)),
-            Target::Unix(path) => tried.contains(&NextHop::Unix(path.clone())),
-            Target::Name(..) => false,
-        }
-    }
-
-    /// An address of the endpoint that was not tried yet; `None` if all of them were.
-    async fn locate(
-        &self,
-        endpoint: usize,
-        tried: &[NextHop],
-    ) -> Result<Option<(NextHop, Option<Answer>)>, Failure> {
-        let (address, answer) = match &self.upstream.endpoints[endpoint].0 {
-            Target::Unix(path) => return Ok(Some((NextHop::Unix(path.clone()), None))),
-            Target::Ip(address) => (*address, None),
-            Target::Name(name, port) => {
-                // Large, and of no use to those without a name.
-                let answer = Box::pin(self.resolver.resolve(name)).await?;
-                match self.choose(&answer, *port, tried) {
-                    Some(address) => (address, Some(answer)),
-                    None => return Ok(None),
-                }
-            }
-        };
-        if self.own.reached_by(address).is_some() {
-            let setting = format!("upstreams.{}.endpoints", self.upstream.name);
-            return Err(Failure::denied(&PROXY_CONFIG_INVALID)
-                .with(Key::Setting, setting)
-                .with(Key::Rule, "an endpoint is a listener of this proxy")
-                .with(Key::Address, address.to_string()));
-        }
-        Ok(Some((NextHop::Inet(address), answer)))
-    }
-
-    /// The addresses of the first one's family take turns; the others wait until those are tried.
-    fn choose(&self, answer: &Answer, port: u16, tried: &[NextHop]) -> Option<SocketAddr> {
-        let addresses = &answer.addresses;
-        let alike = addresses.iter().take_while(|a| a.is_ipv4() == addresses[0].is_ipv4()).count();
-        let first = self.picks.fetch_add(1, Ordering::Relaxed) % alike;
-        (0..alike)
-            .map(|step| (first + step) % alike)
-            .chain(alike..addresses.len())
-            .map(|index| SocketAddr::new(addresses[index], port))
-            .find(|address| !tried.contains(&NextHop::Inet(*address)))
     }
 }
 

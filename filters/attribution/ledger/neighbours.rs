@@ -34,7 +34,8 @@ pub struct Known {
     pub neighbour: Arc<Neighbour>,
 }
 
-/// The endpoints; the one not asked for longest goes when there are too many.
+/// The endpoints; the one not asked for longest goes when there are too many, unless somebody holds
+/// on to it.
 #[derive(Debug, Default)]
 pub(super) struct Neighbours {
     all: Mutex<Table>,
@@ -120,7 +121,10 @@ impl Neighbours {
 
 impl Table {
     fn forget_the_oldest(&mut self) {
-        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used);
+        // Who is held on to would be known twice otherwise.
+        let free = |entry: &Entry| Arc::strong_count(&entry.neighbour) <= 1 + entry.upstreams.len();
+        let entries = self.entries.iter().filter(|(_, entry)| free(entry));
+        let oldest = entries.min_by_key(|(_, entry)| entry.used);
         let Some(oldest) = oldest.map(|(next_hop, _)| next_hop.clone()) else { return };
         let Some(entry) = self.entries.remove(&oldest) else { return };
         for upstream in &entry.upstreams {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -33,6 +34,13 @@ pub(crate) fn noted(session: &mut Session, case: &mut Case) {
     if let Some(Inquiry { findings, first }) = inquiry {
         let due = Instant::now() + PATIENCE;
         case.inquiries.push(Pending { attempt, due, first, findings });
+    }
+}
+
+/// The service saw the origin's answer, and may have something to add to one that tells of an error.
+pub(crate) fn commented(session: &mut Session, response: &ResponseHeader, case: &mut Case) {
+    if response.status.is_server_error() {
+        case.exchange.beside.absorb(&std::mem::take(&mut session.note().evidence));
     }
 }
 

@@ -2,6 +2,10 @@
 
 use whodunit_filters::attribution::Fault;
 
+use whodunit_filters::attribution::Key;
+use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, PROXY_CONFIG_INVALID};
+
+use super::super::lasting::Registry;
 use super::super::resolve::ResolverSettings;
 use super::*;
 
@@ -16,7 +20,7 @@ fn pool(endpoints: &[(&str, u32)], own: &[&str]) -> Pool {
     let settings = ResolverSettings { servers, attempts: 1, ..ResolverSettings::default() };
     let own = own.iter().map(|address| address.parse().expect("an address")).collect();
     let resolver = Resolver::new(&settings).expect("servers are given");
-    Pool::new(upstream, resolver, Arc::new(Listeners::new(own)), Arc::default())
+    Pool::new(upstream, resolver, Arc::new(Listeners::new(own)), Registry::default().of("web"))
 }
 
 async fn picks(pool: &Pool, tried: &[&str], count: usize) -> Vec<String> {
@@ -30,7 +34,13 @@ async fn picks(pool: &Pool, tried: &[&str], count: usize) -> Vec<String> {
         .collect();
     let mut hops = Vec::new();
     for _ in 0..count {
-        hops.push(pool.pick(&tried).await.expect("an endpoint").next_hop.to_string());
+        hops.push(
+            pool.pick(Ask { tried: &tried, key: None })
+                .await
+                .expect("an endpoint")
+                .next_hop
+                .to_string(),
+        );
     }
     hops
 }
@@ -61,7 +71,7 @@ async fn each_address_of_a_name_is_tried() {
 #[tokio::test]
 async fn no_endpoints_and_no_weight_are_the_same() {
     for endpoints in [&[][..], &[("10.0.0.1:80", 0), ("10.0.0.2:80", 0)]] {
-        let failure = pool(endpoints, &[]).pick(&[]).await.expect_err("none");
+        let failure = pool(endpoints, &[]).pick(Ask::default()).await.expect_err("none");
         assert_eq!(failure.fault, Fault::Denied(&NO_ENDPOINTS));
         assert_eq!(failure.evidence.text(Key::Upstream), Some("web"));
     }
@@ -70,7 +80,7 @@ async fn no_endpoints_and_no_weight_are_the_same() {
 #[tokio::test]
 async fn a_listener_of_ours_is_no_endpoint() {
     let alone = pool(&[("localhost:80", 1)], &["0.0.0.0:80"]);
-    let failure = alone.pick(&[]).await.expect_err("refused");
+    let failure = alone.pick(Ask::default()).await.expect_err("refused");
     assert_eq!(failure.fault, Fault::Denied(&PROXY_CONFIG_INVALID));
     assert_eq!(failure.evidence.text(Key::Setting), Some("upstreams.web.endpoints"));
     assert_eq!(failure.evidence.text(Key::Address), Some("127.0.0.1:80"));
@@ -79,7 +89,7 @@ async fn a_listener_of_ours_is_no_endpoint() {
 #[tokio::test]
 async fn an_endpoint_that_cannot_be_used_gives_way_and_is_told_of() {
     let pool = pool(&[("gone.test:80", 9), ("10.0.0.2:80", 1)], &[]);
-    let picked = pool.pick(&[]).await.expect("the other one");
+    let picked = pool.pick(Ask::default()).await.expect("the other one");
     assert_eq!(picked.next_hop.to_string(), "10.0.0.2:80");
     let [(0, failure)] = &*picked.passed_over else { panic!("{picked:?}") };
     assert_eq!(failure.evidence.text(Key::Errno), Some("ECONNREFUSED"));

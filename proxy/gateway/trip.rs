@@ -1,0 +1,96 @@
+//! What the gateway keeps of one request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use whodunit_filters::attribution::cause::proxy::PROXY_BUG;
+use whodunit_filters::attribution::{Diagnosis, Exchange, Failure, Key, NextHop, RequestId};
+use whodunit_pingora::Note;
+use whodunit_pingora::connect::Latch;
+
+use crate::plan::Destination;
+use crate::upstream::balance;
+use crate::upstream::places::Place;
+use crate::upstream::pool::Picked;
+
+/// What the gateway keeps of one request.
+#[derive(Default)]
+pub struct Trip {
+    pub(super) destination: Option<Arc<Destination>>,
+    pub(super) tried: Vec<NextHop>,
+    pub(super) endpoints: Vec<usize>,
+    /// What the attempt under way goes to.
+    pub(super) picked: Option<Picked>,
+    /// What stands for its client, where the upstream tells requests apart.
+    pub(super) key: Option<balance::Key>,
+    /// The attempt is made only if the name has got another address meanwhile.
+    pub(super) if_moved: bool,
+    /// The origin's answer was not taken: another attempt follows.
+    pub(super) declined: bool,
+    pub(super) latch: Option<Latch>,
+    /// How long it has waited for places.
+    pub(super) queued: Duration,
+    /// Held until the request ends, however that comes about.
+    pub(super) place: Option<Place>,
+    pub(super) line: Option<Place>,
+}
+
+impl Trip {
+    /// Whether the request may be tried once more: attempts are left, and there is an endpoint
+    /// that was not tried, or the connection had merely grown stale.
+    pub(super) fn may_go_on(&self, stale: bool) -> bool {
+        self.destination.as_ref().is_some_and(|destination| {
+            let upstream = &destination.pool.upstream;
+            let others = upstream.endpoints.iter().enumerate();
+            let another = || {
+                others.clone().any(|(i, (_, weight))| *weight > 0 && !self.endpoints.contains(&i))
+                    || self.picked.as_ref().is_some_and(|picked| picked.more)
+            };
+            self.attempts_left() && (stale || another())
+        })
+    }
+
+    pub(super) fn attempts_left(&self) -> bool {
+        self.destination
+            .as_ref()
+            .is_some_and(|destination| self.endpoints.len() < destination.pool.upstream.attempts)
+    }
+
+    /// What is known here of an attempt that failed.
+    pub(super) fn tell(&self, note: &mut Note) {
+        let (Some(destination), Some(picked)) = (&self.destination, &self.picked) else { return };
+        let upstream = &destination.pool.upstream;
+        if let Some(stale) = &picked.stale {
+            for key in [Key::Name, Key::Rcode, Key::InfoCode, Key::Resolver] {
+                if let Some(value) = stale.evidence.find(key) {
+                    note.evidence.set(key, value.clone());
+                }
+            }
+            note.evidence.set(Key::AnswerOverdue, true);
+        }
+        if !picked.passed_over.is_empty() {
+            let passed = picked.passed_over.iter().map(|(index, failure)| {
+                format!("{} ({})", upstream.endpoints[*index].0, cause(failure))
+            });
+            note.evidence.set(Key::Endpoints, passed.collect::<Vec<_>>());
+        }
+    }
+
+    /// Whether another attempt is within the upstream's budget; if not, that is told.
+    pub(super) fn within_budget(&self, note: &mut Note) -> bool {
+        let Some(destination) = &self.destination else { return false };
+        let within = destination.pool.may_retry();
+        if !within {
+            let setting = format!("upstreams.{}.retries.budget", destination.pool.upstream.name);
+            note.evidence.set(Key::RetryWithheld, setting);
+        }
+        within
+    }
+}
+
+/// Why an endpoint was passed over, in a word.
+fn cause(failure: &Failure) -> &'static str {
+    let mut exchange = Exchange::begin(RequestId::new());
+    exchange.fail(failure.clone());
+    Diagnosis::of(&exchange).map_or(PROXY_BUG.id, |verdict| verdict.cause.id)
+}
