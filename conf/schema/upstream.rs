@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::address::Target;
+use super::health::{Eject, Health};
 use super::text::ServerName;
 use crate::sections::{LimitsOverride, TimeoutsOverride};
 
@@ -27,6 +28,12 @@ pub struct Upstream {
     /// How requests are spread over the endpoints.
     #[serde(default)]
     pub balance: Balance,
+    /// Checks that take endpoints out while they are not well. Default: nobody checks.
+    #[serde(default)]
+    pub health: Option<Health>,
+    /// When an endpoint that fails requests gets none for a while. Default: never.
+    #[serde(default)]
+    pub eject: Option<Eject>,
     /// When a request is tried again.
     #[serde(default)]
     pub retries: Retries,

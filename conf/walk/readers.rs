@@ -7,6 +7,7 @@ use whodunit_filters::units::{Size, Span};
 
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
+use crate::schema::health::{Authority, Expect, Page, Share};
 use crate::schema::text::{Host, Name, Prefix, ServerName};
 use crate::sections::{FieldName, Secret, Trust};
 
@@ -23,6 +24,10 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("Name", by::<Name>),
     ("ServerName", by::<ServerName>),
     ("Server", by::<Server>),
+    ("Page", by::<Page>),
+    ("Authority", by::<Authority>),
+    ("Expect", by::<Expect>),
+    ("Share", by::<Share>),
     ("FieldName", from::<FieldName>),
     ("Secret", from::<Secret>),
     ("Trust", from::<Trust>),
