@@ -15,9 +15,7 @@ use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, NO_ROUTE, PROXY_BUG};
-use whodunit_filters::attribution::{
-    Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId, redact,
-};
+use whodunit_filters::attribution::{Failure, Key, Ledger, NextHop, Phase, redact};
 use whodunit_pingora::connect::Latch;
 use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_looked_at, not_reached};
 
@@ -26,6 +24,7 @@ use crate::upstream::check::{Checks, worth_a_look};
 use crate::upstream::dial::{self, Source};
 use crate::upstream::places::Place;
 use crate::upstream::pool::Picked;
+use crate::upstream::rotation::word;
 
 /// The most of a host or path that becomes evidence.
 const QUOTED: usize = 256;
@@ -81,8 +80,9 @@ impl Trip {
             let upstream = &destination.pool.upstream;
             let others = upstream.endpoints.iter().enumerate();
             let another = || {
-                others.clone().any(|(i, (_, weight))| *weight > 0 && !self.endpoints.contains(&i))
-                    || self.picked.as_ref().is_some_and(|picked| picked.more)
+                others.clone().any(|(i, (_, weight))| {
+                    *weight > 0 && !self.endpoints.contains(&i) && destination.pool.in_rotation(i)
+                }) || self.picked.as_ref().is_some_and(|picked| picked.more)
             };
             self.attempts_left() && (stale || another())
         })
@@ -98,6 +98,10 @@ impl Trip {
     fn tell(&self, note: &mut Note) {
         let (Some(destination), Some(picked)) = (&self.destination, &self.picked) else { return };
         let upstream = &destination.pool.upstream;
+        let out = destination.pool.out_of_rotation();
+        if !out.is_empty() {
+            note.evidence.set(Key::OutOfRotation, out);
+        }
         if let Some(stale) = &picked.stale {
             for key in [Key::Name, Key::Rcode, Key::InfoCode, Key::Resolver] {
                 if let Some(value) = stale.evidence.find(key) {
@@ -108,7 +112,7 @@ impl Trip {
         }
         if !picked.passed_over.is_empty() {
             let passed = picked.passed_over.iter().map(|(index, failure)| {
-                format!("{} ({})", upstream.endpoints[*index].0, cause(failure))
+                format!("{} ({})", upstream.endpoints[*index].0, word(failure))
             });
             note.evidence.set(Key::Endpoints, passed.collect::<Vec<_>>());
         }
@@ -134,6 +138,9 @@ impl ProxyHttp for Gateway {
         note.upstream = Some(destination.pool.upstream.name.clone());
         note.endpoints = Some(destination.pool.upstream.endpoints_in_use());
         note.trusted_hop = destination.pool.upstream.hop;
+        if destination.pool.upstream.eject.is_some() {
+            note.audience = Some(destination.pool.clone());
+        }
         note.limits = Some(destination.limits.clone());
         note.timeouts = Some(destination.timeouts.clone());
         trip.destination = Some(destination);
@@ -275,13 +282,6 @@ fn upgrades(session: &Session) -> bool {
     let headers = &session.req_header().headers;
     headers.get(UPGRADE).is_some_and(|to| !to.as_bytes().eq_ignore_ascii_case(b"h2c"))
         && headers.contains_key(CONNECTION)
-}
-
-/// Why an endpoint was passed over, in a word.
-fn cause(failure: &Failure) -> &'static str {
-    let mut exchange = Exchange::begin(RequestId::new());
-    exchange.fail(failure.clone());
-    Diagnosis::of(&exchange).map_or(PROXY_BUG.id, |verdict| verdict.cause.id)
 }
 
 /// A piece of evidence that a client wrote: bounded.

@@ -110,6 +110,8 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static
     Ok(Upstream {
         endpoints: endpoints.collect(),
         hop: section.hop,
+        health: section.health.clone().map(Arc::new),
+        eject: section.eject,
         attempts: usize::try_from(section.retries.attempts).unwrap_or(usize::MAX).max(1),
         room: Room { connections: section.max_connections, requests: section.max_requests },
         ..Upstream::new(name, tls, protocol)

@@ -24,6 +24,7 @@ use crate::gateway::Gateway;
 use crate::notice;
 use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
+use crate::upstream::health::Rounds;
 use crate::upstream::own;
 use crate::upstream::places::Registry;
 use insight::Knowledge;
@@ -45,6 +46,8 @@ pub(crate) struct Running {
     pub(crate) plan: Arc<ArcSwap<Plan>>,
     /// What is under way to the upstreams, whichever plan it began under.
     places: Registry,
+    /// The checks of the plan in force.
+    rounds: Rounds,
     pub(crate) checked: ArcSwap<Checked>,
     pub(crate) live: Live,
     pub(crate) ledger: Arc<Ledger>,
@@ -84,6 +87,7 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
     let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
     let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
     let listening = listen::listening(config, &sockets);
+    let ledger: Arc<Ledger> = Arc::default();
     let running = Running {
         own: own::Listeners::new(addresses),
         plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
@@ -91,7 +95,8 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
         live: Live::new(plan::settings(&checked, &node, listen::known(&listening, config))),
         listening,
         checked: ArcSwap::from_pointee(checked),
-        ledger: Arc::new(Ledger::default()),
+        rounds: Rounds::new(ledger.clone()),
+        ledger,
         node,
         sink,
         applying: Mutex::default(),
@@ -123,6 +128,7 @@ impl Running {
             }
         }
         let settings = plan::settings(checked, &self.node, listeners);
+        self.rounds.follow(plan.upstreams.values());
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
         self.checked.store(checked.clone());
@@ -169,6 +175,8 @@ fn serve(
     let gateway = Gateway::new(running.plan.clone(), running.ledger.clone());
     let attributed = Attributed::with_books(gateway, running.live.clone(), books);
     let mut service = whodunit_pingora::service("proxy", &conf, attributed);
+    running.rounds.run_on(runtime.handle());
+    running.rounds.follow(running.plan.load().upstreams.values());
     let (stop, stopped) = watch::channel(false);
     let fds = listen::hand_over(&mut service, sockets);
     let serving = runtime.spawn(async move {

@@ -3,8 +3,11 @@
 pub mod balance;
 pub mod check;
 pub mod dial;
+pub mod eject;
+pub mod health;
 pub mod own;
 pub mod places;
 pub mod pool;
 pub mod resolve;
+pub mod rotation;
 pub mod tls;

@@ -14,6 +14,7 @@ mod advice;
 mod alarm;
 mod arrival;
 mod attributed;
+mod audience;
 mod circumstances;
 pub mod connect;
 mod connections;
@@ -50,6 +51,7 @@ mod witnesses;
 
 pub use advice::Advice;
 pub use attributed::Attributed;
+pub use audience::Audience;
 pub use context::Context;
 pub use listeners::Listeners;
 pub use note::{Inquiry, Note, Noted, deny, deny_for, fail_at};

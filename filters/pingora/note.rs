@@ -16,6 +16,7 @@ use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
+use crate::audience::Audience;
 use crate::connect::Wire;
 use crate::own::{Net, Own};
 use crate::{reply, view};
@@ -35,6 +36,8 @@ pub struct Note {
     pub limits: Option<Arc<LimitsInForce>>,
     /// Time limits for this request in place of the settings'.
     pub timeouts: Option<Arc<TimeoutsInForce>>,
+    /// Who is told how each attempt of this request ends.
+    pub audience: Option<Arc<dyn Audience>>,
     /// How long the look-up of the origin's name took.
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.

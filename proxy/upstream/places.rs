@@ -10,11 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use whodunit_filters::attribution::cause::proxy::UPSTREAM_LIMIT_REACHED;
 use whodunit_filters::attribution::{Failure, Key};
 
+use super::rotation::Rotation;
+
 /// What is under way to one upstream.
 #[derive(Debug, Default)]
 pub struct Places {
     requests: Arc<AtomicU32>,
     connections: Arc<AtomicU32>,
+    /// Who is in rotation, which outlives a change of the configuration likewise.
+    pub(super) rotation: Rotation,
 }
 
 /// How much may be under way to one upstream at a time; `None` for no limit.

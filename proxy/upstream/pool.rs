@@ -1,13 +1,14 @@
 //! An upstream and the choice among its endpoints.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 use whodunit_conf::schema::address::Target;
+use whodunit_conf::schema::health::{Eject, Health};
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, PROXY_CONFIG_INVALID};
 use whodunit_filters::attribution::{Evidence, Failure, Key, NextHop};
 use whodunit_pingora::connect::{Line, Protocol};
@@ -16,6 +17,7 @@ use super::balance::Turns;
 use super::own::Listeners;
 use super::places::{Place, Places, Room};
 use super::resolve::{Answer, Resolver};
+use super::rotation::Rotation;
 use super::tls::Tls;
 
 /// One upstream of the configuration.
@@ -38,6 +40,10 @@ pub struct Upstream {
     pub fingerprint: u64,
     /// How many attempts a request may have in all, the first included.
     pub attempts: usize,
+    /// How its endpoints are checked, if they are.
+    pub health: Option<Arc<Health>>,
+    /// When requests that fail take an endpoint out, if they do.
+    pub eject: Option<Eject>,
     /// How much may be under way to it at a time.
     pub room: Room,
 }
@@ -57,6 +63,8 @@ impl Upstream {
             fingerprint: hasher.finish() >> 1,
             line: Arc::new(Line { tls: tls.map(|tls| tls.ready), protocol, latch: None }),
             attempts: 1,
+            health: None,
+            eject: None,
             room: Room::default(),
         }
     }
@@ -134,21 +142,49 @@ impl Pool {
         self.places.connection(&self.upstream.name, self.upstream.room)
     }
 
+    /// Who of it is in rotation.
+    #[must_use]
+    pub fn rotation(&self) -> &Rotation {
+        &self.places.rotation
+    }
+
+    /// The addresses of a name by the last answer, without asking; `None` if there was none.
+    #[must_use]
+    pub fn recall(&self, name: &str) -> Option<Arc<[IpAddr]>> {
+        self.resolver.recall(name)
+    }
+
+    /// Whether an address is one of our own listeners.
+    #[must_use]
+    pub fn is_own(&self, next_hop: &NextHop) -> bool {
+        matches!(next_hop, NextHop::Inet(address) if self.own.reached_by(*address).is_some())
+    }
+
     /// Picks an endpoint. Those `tried` already in this request have no turn unless none is left.
+    /// Those that are out of rotation for failed requests alone come back if nobody is left.
     ///
     /// # Errors
-    /// When there is no endpoint to pick: `no_endpoints`; when none can be used: why the first of
-    /// them cannot.
+    /// When there is no endpoint to pick: `no_endpoints`; when some are out of rotation and none is
+    /// left: `no_healthy_upstream`; when none can be used: why the first of them cannot.
     pub async fn pick(&self, tried: &[NextHop]) -> Result<Picked, Failure> {
+        match self.pick_in_rotation(tried).await {
+            Err(_) if self.rotation().recall() => Box::pin(self.pick_in_rotation(tried)).await,
+            picked => picked,
+        }
+    }
+
+    async fn pick_in_rotation(&self, tried: &[NextHop]) -> Result<Picked, Failure> {
         let started = Instant::now();
         let mut passed_over: Vec<(usize, Failure)> = Vec::new();
-        let mut exhausted: Vec<usize> = Vec::new();
         for again in [false, true] {
             let tried = if again { &[] } else { tried };
+            let mut exhausted: Vec<usize> = Vec::new();
             loop {
                 let turn = self.turns.next(|index| {
                     !passed_over.iter().any(|(passed, _)| *passed == index)
-                        && (again || !exhausted.contains(&index) && !self.was_tried(index, tried))
+                        && !exhausted.contains(&index)
+                        && !self.was_tried(index, tried)
+                        && self.in_rotation(index)
                 });
                 let Some(endpoint) = turn else { break };
                 match self.locate(endpoint, tried).await {
@@ -163,6 +199,9 @@ impl Pool {
                     Err(failure) => passed_over.push((endpoint, failure)),
                 }
             }
+        }
+        if let Some(failure) = self.nobody_healthy(&passed_over) {
+            return Err(failure);
         }
         Err(passed_over.into_iter().next().map_or_else(
             || Failure::denied(&NO_ENDPOINTS).with(Key::Upstream, self.upstream.name.to_string()),
@@ -194,8 +233,8 @@ impl Pool {
         let answer_age = answer.as_ref().map(|answer| answer.age);
         let more = match (&answer, &next_hop) {
             (Some(answer), NextHop::Inet(this)) => answer.addresses.iter().any(|address| {
-                let other = SocketAddr::new(*address, this.port());
-                other != *this && !tried.contains(&NextHop::Inet(other))
+                let other = NextHop::Inet(SocketAddr::new(*address, this.port()));
+                other != next_hop && !tried.contains(&other) && self.rotation().holds(&other)
             }),
             _ => false,
         };
@@ -222,7 +261,7 @@ impl Pool {
         }
     }
 
-    /// An address of the endpoint that was not tried yet; `None` if all of them were.
+    /// An address of the endpoint that was not tried yet and is in rotation; `None` if there is none.
     async fn locate(
         &self,
         endpoint: usize,
@@ -259,7 +298,10 @@ impl Pool {
             .map(|step| (first + step) % alike)
             .chain(alike..addresses.len())
             .map(|index| SocketAddr::new(addresses[index], port))
-            .find(|address| !tried.contains(&NextHop::Inet(*address)))
+            .find(|address| {
+                let next_hop = NextHop::Inet(*address);
+                !tried.contains(&next_hop) && self.rotation().holds(&next_hop)
+            })
     }
 }
 
