@@ -74,7 +74,7 @@ fn an_ejection_that_follows_soon_lasts_longer() {
         };
         assert_eq!(lasts, time);
         assert_eq!(standing.failed(REFUSED, &eject, true, now), None, "it had been sent before");
-        assert_eq!(standing.settle(now + time - SECOND / 2, Some(&eject)), None);
+        assert_eq!(standing.settle(now + time.mul_f32(0.9), Some(&eject)), None);
         now += time;
         assert_eq!(standing.settle(now, Some(&eject)), Some(Turn::Served));
         assert!(standing.is_in());
