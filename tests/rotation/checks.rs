@@ -51,6 +51,7 @@ fn an_endpoint_that_dies_is_out_until_it_is_back() {
     let back = well(address.parse().expect("an address"));
     let standing = becomes(&proxy, &address, "in");
     assert_eq!(standing["last_check"]["passed"], true, "{standing:#}");
+    assert!(standing["since"].as_str() > out["since"].as_str(), "{standing:#}");
     assert_eq!(metric(&proxy, &address), Some(true));
     until("it to be asked again", || (proxy.get("/").text("next_hop") == address).then_some(()));
     assert!(back.requests().iter().any(|request| request.target == "/"));

@@ -53,7 +53,7 @@ fn address(next_hop: &NextHop, standings: &HashMap<NextHop, Standing>) -> Value 
     let unknown = Standing::default();
     let standing = standings.get(next_hop).unwrap_or(&unknown);
     let (state, since, until, reason) = match standing.state() {
-        State::In => ("in", None, None, None),
+        State::In { since } => ("in", since, None, None),
         State::Unhealthy { since, reason } => ("unhealthy", Some(since), None, Some(reason)),
         State::Ejected { since, until, reason } => {
             ("ejected", Some(since), Some(until), Some(reason))

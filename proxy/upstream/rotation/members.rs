@@ -90,7 +90,7 @@ impl Pool {
         let busy = self.members().busy;
         let out = busy.iter().filter_map(|next_hop| {
             let told = match standings.get(next_hop)?.state() {
-                State::In => return None,
+                State::In { .. } => return None,
                 State::Unhealthy { since, reason } => {
                     format!("{reason}, since {}", timestamp(since))
                 }

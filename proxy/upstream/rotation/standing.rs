@@ -15,7 +15,7 @@ pub struct Standing {
     check: Check,
     requests: Requests,
     /// Since when it is in again, if it was out.
-    back: Option<Instant>,
+    back: Option<SystemTime>,
 }
 
 /// By the checks.
@@ -81,7 +81,10 @@ impl Reason {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum State {
     /// They are.
-    In,
+    In {
+        /// Since when, if it was out before.
+        since: Option<SystemTime>,
+    },
     /// They are not: so many checks in a row have failed.
     Unhealthy {
         /// Since when.
@@ -139,7 +142,7 @@ impl Standing {
                 until: ejection.since + (ejection.until - ejection.began),
                 reason: ejection.reason,
             },
-            (None, None) => State::In,
+            (None, None) => State::In { since: self.back },
         }
     }
 
@@ -153,12 +156,6 @@ impl Standing {
     #[must_use]
     pub const fn failed_in_a_row(&self) -> u32 {
         self.requests.failed_in_a_row
-    }
-
-    /// Since when it is in again, if it was out before and is in now.
-    #[must_use]
-    pub fn back_since(&self) -> Option<Instant> {
-        self.back.filter(|_| self.is_in())
     }
 
     /// Whether the last request failed, or it has not shown since it came back that it is well.
@@ -265,7 +262,7 @@ impl Standing {
 
     fn came_back(&mut self) {
         if self.is_in() {
-            self.back = Some(Instant::now());
+            self.back = Some(SystemTime::now());
         }
     }
 }
