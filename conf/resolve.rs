@@ -2,6 +2,7 @@
 //! switch everything off; and the routes in the order in which they are tried.
 
 mod addresses;
+mod health;
 mod numbers;
 mod process;
 mod rest;
@@ -43,6 +44,7 @@ pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) 
     let mut check = Check { config, tree, problems: Vec::new() };
     let own = addresses::check(&mut check);
     upstreams::check(&mut check, &own);
+    health::check(&mut check);
     numbers::check(&mut check);
     process::check(&mut check);
     rest::check(&mut check);

@@ -2,6 +2,7 @@
 //! structs, and the checks are made from the schema; nothing else knows which keys there are.
 
 pub mod address;
+pub mod health;
 pub mod log;
 pub mod process;
 pub mod route;

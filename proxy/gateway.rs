@@ -80,6 +80,9 @@ impl ProxyHttp for Gateway {
         note.upstream = Some(destination.pool.upstream.name.clone());
         note.endpoints = Some(destination.pool.upstream.endpoints_in_use());
         note.trusted_hop = destination.pool.upstream.hop;
+        if destination.pool.upstream.eject.is_some() {
+            note.audience = Some(destination.pool.clone());
+        }
         note.limits = Some(destination.limits.clone());
         note.timeouts = Some(destination.timeouts.clone());
         trip.destination = Some(destination);

@@ -111,6 +111,8 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static
     Ok(Upstream {
         endpoints: endpoints.collect(),
         hop: section.hop,
+        health: section.health.clone().map(Arc::new),
+        eject: section.eject,
         attempts: usize::try_from(section.retries.attempts).unwrap_or(usize::MAX).max(1),
         backoff: section.retries.backoff.map(|span| span.0),
         budget: section.retries.budget.map(|share| share.0),

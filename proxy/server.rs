@@ -31,6 +31,7 @@ use crate::gateway::Gateway;
 use crate::notice;
 use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
+use crate::upstream::health::Rounds;
 use crate::upstream::lasting::Registry;
 use crate::upstream::own;
 use beginning::Beginning;
@@ -54,6 +55,8 @@ pub(crate) struct Running {
     pub(crate) plan: Arc<ArcSwap<Plan>>,
     /// What is known of the upstreams, whichever plan it was learned under.
     lasting: Registry,
+    /// The checks of the plan in force.
+    rounds: Rounds,
     pub(crate) checked: ArcSwap<Checked>,
     pub(crate) live: Live,
     pub(crate) ledger: Arc<Ledger>,
@@ -111,10 +114,13 @@ pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode
     // With those that it has from now on, as it is opened again later.
     let sink = log(config)?;
     lines.0.set(sink.clone()).map_err(|_| ()).expect("it is set once");
+    let rounds = Rounds::new(ledger.clone());
+    rounds.run_on(runtime.handle());
     let running = Running {
         floor,
         plan,
         lasting,
+        rounds,
         live,
         checked: ArcSwap::from_pointee(checked),
         ledger,
@@ -186,6 +192,7 @@ impl Running {
             }
         }
         let settings = plan::settings(checked, &self.node, Listeners::default());
+        self.rounds.follow(plan.upstreams.values());
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
         self.floor.become_as(change, checked.config.shutdown.grace.0);

@@ -22,6 +22,7 @@ mod readme;
 mod reload;
 mod retries;
 mod rig;
+mod rotation;
 mod secrets;
 mod strangers;
 mod streams;

@@ -89,7 +89,12 @@ fn section(check: &mut Check<'_>, above: &[Step<'_>]) {
     }
 }
 
-fn timeout(check: &Check<'_>, path: &[Step<'_>], span: Span, zero: bool) -> Option<Problem> {
+pub(super) fn timeout(
+    check: &Check<'_>,
+    path: &[Step<'_>],
+    span: Span,
+    zero: bool,
+) -> Option<Problem> {
     if span.0.is_zero() && !zero {
         let says = "0 would be over before it began".to_owned();
         let help = if matches!(path.last(), Some(Step::Key("response" | "age"))) {

@@ -53,7 +53,7 @@ pub struct Name(String);
 pub struct ServerName(String);
 
 /// Whether this is a host name as DNS has it; underscores are common and let through.
-pub(super) fn is_host(text: &str) -> bool {
+pub(crate) fn is_host(text: &str) -> bool {
     let label = |label: &str| {
         let inside = |c: u8| c.is_ascii_alphanumeric() || c == b'-' || c == b'_';
         (1..=63).contains(&label.len())
@@ -65,7 +65,7 @@ pub(super) fn is_host(text: &str) -> bool {
 }
 
 /// Whether the last label is a number, as in an IPv4 address with a slip in it.
-pub(super) fn ends_in_number(text: &str) -> bool {
+pub(crate) fn ends_in_number(text: &str) -> bool {
     text.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use whodunit_filters::units::Span;
 
 use super::address::Target;
+use super::health::{Eject, Health};
 use super::spread::{Balance, Hash, Queue, Retries};
 use super::text::ServerName;
 use crate::sections::{LimitsOverride, TimeoutsOverride};
@@ -37,6 +38,12 @@ pub struct Upstream {
     /// whole share at once.
     #[serde(default)]
     pub slow_start: Option<Span>,
+    /// Checks that take endpoints out while they are not well. Default: nobody checks.
+    #[serde(default)]
+    pub health: Option<Health>,
+    /// When an endpoint that fails requests gets none for a while. Default: never.
+    #[serde(default)]
+    pub eject: Option<Eject>,
     /// When a request is tried again.
     #[serde(default)]
     pub retries: Retries,

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use whodunit_conf::schema::health::{Eject, Health};
 use whodunit_conf::schema::route::{Match, Route};
 use whodunit_conf::schema::spread::{Balance, Hash, Queue, Retries};
 use whodunit_conf::schema::upstream::{Tls, Upstream};
@@ -51,6 +52,8 @@ fn the_full_example_is_the_defaults() {
     assert_eq!((hash, slow_start, queue), (Hash::default(), None, Some(Queue::default())));
     assert_eq!((balance, retries), (Balance::default(), Retries::default()));
     assert!(endpoints.iter().all(|endpoint| endpoint.weight == 1));
+    let Upstream { health, eject, .. } = upstreams["web"].clone();
+    assert_eq!((health, eject), (Some(Health::default()), Some(Eject::default())));
     let Route { name, matches, .. } = routes[0].clone();
     assert_eq!((name, matches), (None, Match::default()));
     // What a route and an upstream may override is shown at the value it has without.

@@ -7,6 +7,7 @@ use whodunit_filters::units::{Size, Span};
 
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
+use crate::schema::health::{Authority, Expect, Page, Share};
 use crate::schema::process::Account;
 use crate::schema::spread::{By, Percent};
 use crate::schema::text::{Host, Name, Prefix, ServerName};
@@ -28,6 +29,10 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("Server", by::<Server>),
     ("By", by::<By>),
     ("Percent", by::<Percent>),
+    ("Page", by::<Page>),
+    ("Authority", by::<Authority>),
+    ("Expect", by::<Expect>),
+    ("Share", by::<Share>),
     ("FieldName", from::<FieldName>),
     ("Secret", from::<Secret>),
     ("Trust", from::<Trust>),

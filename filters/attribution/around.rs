@@ -19,6 +19,9 @@ pub(super) fn tell(exchange: &Exchange, there: bool, evidence: &Evidence, out: &
         let place = Place { exchange, upstream, evidence };
         place.tell(scope, out);
     }
+    if let Some(Value::List(out_of_rotation)) = evidence.find(Key::OutOfRotation) {
+        out.extend([" Out of rotation at the time: ", &out_of_rotation.join(", "), "."]);
+    }
     if let (Some(Ok(finding)), Some(age)) =
         (evidence.text(Key::Check).map(str::parse::<Finding>), evidence.number(Key::CheckAgeMs))
     {
@@ -213,6 +216,15 @@ mod tests {
         let expected =
             " It gave up after as long before (30 s), which points to a time limit of its own.";
         assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn endpoints_that_are_out_of_rotation_are_named() {
+        let out = ["192.0.2.1:80 (origin_slow)", "192.0.2.2:80 (status 404)"].map(str::to_owned);
+        assert_eq!(
+            said(&[(Key::OutOfRotation, out.to_vec().into())]),
+            " Out of rotation at the time: 192.0.2.1:80 (origin_slow), 192.0.2.2:80 (status 404)."
+        );
     }
 
     #[test]

@@ -204,6 +204,9 @@ tokens! {
         EndpointsAnswering = "endpoints_answering",
         /// How many endpoints the upstream has.
         EndpointsTotal = "endpoints_total",
+        /// Endpoints of the same upstream that requests were not sent to at the time, each with what
+        /// took it out.
+        OutOfRotation = "out_of_rotation",
         /// The time after which the endpoint gave requests up, this time and right before.
         UsualWaitMs = "usual_wait_ms",
         /// What somebody found who looked at the endpoint after an earlier failure: `answers`, or the id

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::cause::{CATALOGUE, Status};
 use super::evidence::Side;
+use super::exchange::NextHop;
 use super::ledger::{Histogram, Ledger, STATUS_CLASSES, Use};
 
 /// The type of what [`render`] writes.
@@ -56,6 +57,22 @@ fn idle(page: &mut Page, ledger: &Ledger) {
             page.line(NAME, &[("endpoint", &known.next_hop.to_string())], &seconds(micros));
         }
     }
+}
+
+/// Adds which endpoints requests are sent to: the upstream's name, the endpoint, and whether it is
+/// in rotation. Those that nobody watches are left out, for nothing is known of them.
+pub fn add_endpoints<'a>(
+    text: &mut String,
+    endpoints: impl IntoIterator<Item = (&'a str, &'a NextHop, bool)>,
+) {
+    const NAME: &str = "whodunit_upstream_healthy";
+    let mut page = Page(std::mem::take(text));
+    page.head(NAME, "gauge", "Whether an endpoint gets requests, or is kept out for its failures.");
+    for (upstream, endpoint, healthy) in endpoints {
+        let labels = [("upstream", upstream), ("endpoint", &*endpoint.to_string())];
+        page.line(NAME, &labels, if healthy { "1" } else { "0" });
+    }
+    *text = page.0;
 }
 
 fn requests(page: &mut Page, ledger: &Ledger) {
@@ -167,7 +184,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::attribution::exchange::{NextHop, Times};
+    use crate::attribution::exchange::Times;
     use crate::attribution::ledger::Bounds;
 
     #[test]
@@ -198,7 +215,9 @@ mod tests {
         }
         ledger.drop_lines(2);
         ledger.reload(true);
-        let page = render(&ledger, &[("version", "0.1.0")]);
+        let mut page = render(&ledger, &[("version", "0.1.0")]);
+        let down = NextHop::Unix("/run/a".into());
+        add_endpoints(&mut page, [("web", &hop, true), ("web", &down, false)]);
         let name = r#"upstream="we\"b\\\n""#;
         for line in [
             r#"whodunit_requests_total{listener="0.0.0.0:8080",route="web",status_class="2xx"} 1"#,
@@ -213,6 +232,8 @@ mod tests {
             &format!(r#"whodunit_phase_seconds_count{{phase="wait",{name}}} 1"#),
             r#"whodunit_connections{side="upstream",state="active"} 3"#,
             r#"whodunit_upstream_idle_timeout_seconds{endpoint="192.0.2.1:80"} 5.003"#,
+            r#"whodunit_upstream_healthy{upstream="web",endpoint="192.0.2.1:80"} 1"#,
+            r#"whodunit_upstream_healthy{upstream="web",endpoint="unix:/run/a"} 0"#,
             "whodunit_log_dropped_total 2",
             r#"whodunit_config_reloads_total{result="success"} 1"#,
             r#"whodunit_build_info{version="0.1.0"} 1"#,

@@ -56,7 +56,7 @@ pub(crate) use self::handshake::refused as tls_refused;
 pub(crate) use self::kernel::TcpInfo;
 pub use self::latch::Latch;
 pub use self::line::{Line, Patience, Protocol};
-pub use self::look::{Look, look};
+pub use self::look::{Look, Question, look};
 pub(crate) use self::rest::TELLING;
 pub use self::stream::Stream;
 pub use self::tls::{Tls, TlsSettings, Unusable};

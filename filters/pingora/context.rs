@@ -16,6 +16,7 @@ use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
+use crate::audience::Audience;
 use crate::connect::Wire;
 use crate::counters::Entry;
 use crate::lane::Lane;
@@ -65,6 +66,8 @@ pub(crate) struct Case {
     pub(crate) use_of_wire: u32,
     /// How many endpoints the upstream has, if the service told.
     pub(crate) endpoints: Option<usize>,
+    /// Who is told how each attempt ends.
+    pub(crate) audience: Option<Arc<dyn Audience>>,
     /// The failure was noted at the upstream as a whole.
     pub(crate) noted_upstream: bool,
     /// The age of the name server's answer that was used.
@@ -123,6 +126,7 @@ impl Case {
             lane: None,
             use_of_wire: 0,
             endpoints: None,
+            audience: None,
             noted_upstream: false,
             answer_age: None,
             inquiries: Vec::new(),
@@ -298,13 +302,18 @@ impl Case {
     /// Notes a failure where it belongs, with what is known of its circumstances.
     pub(crate) fn fail(&mut self, mut failure: Failure) {
         self.add_circumstances(&mut failure);
+        let mut first = false;
         if failure.side == Side::Origin
             && let Some(attempt) = self.exchange.last_attempt_mut()
         {
+            first = attempt.failure.is_none();
             attempt.fail(failure);
         } else {
             self.exchange.fail(failure);
         }
         self.call_witnesses();
+        if first {
+            self.tell_of_failure();
+        }
     }
 }

@@ -14,6 +14,7 @@ mod advice;
 mod alarm;
 mod arrival;
 mod attributed;
+mod audience;
 mod circumstances;
 pub mod connect;
 mod connections;
@@ -51,6 +52,7 @@ mod witnesses;
 
 pub use advice::Advice;
 pub use attributed::Attributed;
+pub use audience::Audience;
 pub use context::Context;
 pub use house::{House, Listener, Sockets, Terms, service};
 pub use listeners::Listeners;

@@ -17,6 +17,7 @@ use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
+use crate::audience::Audience;
 use crate::connect::Wire;
 use crate::own::{Net, Own};
 use crate::{reply, view};
@@ -38,6 +39,8 @@ pub struct Note {
     pub timeouts: Option<Arc<TimeoutsInForce>>,
     /// How long the request waited for a place at the upstream.
     pub queue: Option<Duration>,
+    /// Who is told how each attempt of this request ends.
+    pub audience: Option<Arc<dyn Audience>>,
     /// How long the look-up of the origin's name took.
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.

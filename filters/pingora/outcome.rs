@@ -222,6 +222,7 @@ pub(crate) fn finished(
         session.note().verdict = Some(verdict.cause);
     }
     case.went_well(now);
+    case.tell_of_answer();
     case.lane = None;
     let recorded = case.verdict.is_some() || wanted(case.settings.which);
     if recorded && case.exchange.request.is_none() {

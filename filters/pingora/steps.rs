@@ -290,6 +290,9 @@ fn read_note(session: &mut Session, case: &mut Case) {
         case.timeouts = timeouts;
         case.told_timeouts = true;
     }
+    if let Some(audience) = note.audience.take() {
+        case.audience = Some(audience);
+    }
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);
     }

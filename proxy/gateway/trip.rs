@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use whodunit_filters::attribution::cause::proxy::PROXY_BUG;
-use whodunit_filters::attribution::{Diagnosis, Exchange, Failure, Key, NextHop, RequestId};
+use whodunit_filters::attribution::{Key, NextHop};
 use whodunit_pingora::Note;
 use whodunit_pingora::connect::Latch;
 
@@ -12,6 +11,7 @@ use crate::plan::Destination;
 use crate::upstream::balance;
 use crate::upstream::places::Place;
 use crate::upstream::pool::Picked;
+use crate::upstream::rotation::word;
 
 /// What the gateway keeps of one request.
 #[derive(Default)]
@@ -43,8 +43,9 @@ impl Trip {
             let upstream = &destination.pool.upstream;
             let others = upstream.endpoints.iter().enumerate();
             let another = || {
-                others.clone().any(|(i, (_, weight))| *weight > 0 && !self.endpoints.contains(&i))
-                    || self.picked.as_ref().is_some_and(|picked| picked.more)
+                others.clone().any(|(i, (_, weight))| {
+                    *weight > 0 && !self.endpoints.contains(&i) && destination.pool.in_rotation(i)
+                }) || self.picked.as_ref().is_some_and(|picked| picked.more)
             };
             self.attempts_left() && (stale || another())
         })
@@ -60,6 +61,10 @@ impl Trip {
     pub(super) fn tell(&self, note: &mut Note) {
         let (Some(destination), Some(picked)) = (&self.destination, &self.picked) else { return };
         let upstream = &destination.pool.upstream;
+        let out = destination.pool.out_of_rotation();
+        if !out.is_empty() {
+            note.evidence.set(Key::OutOfRotation, out);
+        }
         if let Some(stale) = &picked.stale {
             for key in [Key::Name, Key::Rcode, Key::InfoCode, Key::Resolver] {
                 if let Some(value) = stale.evidence.find(key) {
@@ -70,7 +75,7 @@ impl Trip {
         }
         if !picked.passed_over.is_empty() {
             let passed = picked.passed_over.iter().map(|(index, failure)| {
-                format!("{} ({})", upstream.endpoints[*index].0, cause(failure))
+                format!("{} ({})", upstream.endpoints[*index].0, word(failure))
             });
             note.evidence.set(Key::Endpoints, passed.collect::<Vec<_>>());
         }
@@ -86,11 +91,4 @@ impl Trip {
         }
         within
     }
-}
-
-/// Why an endpoint was passed over, in a word.
-fn cause(failure: &Failure) -> &'static str {
-    let mut exchange = Exchange::begin(RequestId::new());
-    exchange.fail(failure.clone());
-    Diagnosis::of(&exchange).map_or(PROXY_BUG.id, |verdict| verdict.cause.id)
 }

@@ -1,5 +1,7 @@
 //! What the admin listener shows of the running process.
 
+mod rotation;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -45,7 +47,10 @@ impl Insight for Knowledge {
         let dropped = self.running.sink.dropped();
         let told = self.dropped.swap(dropped, Ordering::AcqRel);
         self.running.ledger.drop_lines(dropped.saturating_sub(told));
-        metrics::render(&self.running.ledger, &[("version", env!("CARGO_PKG_VERSION"))])
+        let build = [("version", env!("CARGO_PKG_VERSION"))];
+        let mut text = metrics::render(&self.running.ledger, &build);
+        rotation::add_metrics(&mut text, &self.running.plan.load());
+        text
     }
 
     fn recent(&self, query: &Query) -> Vec<Arc<Record>> {

@@ -9,13 +9,13 @@ use tokio::sync::Semaphore;
 use whodunit_conf::schema::address::Target;
 use whodunit_filters::attribution::cause::Status;
 use whodunit_filters::attribution::cause::path::DNS_STALE_ADDRESS;
-use whodunit_filters::attribution::ledger::Finding;
+use whodunit_filters::attribution::ledger::{Finding, Neighbour};
 use whodunit_filters::attribution::{Cause, Failure, Fault, Ledger, NextHop, Party, Phase};
 use whodunit_filters::timeouts::TimeoutsInForce;
-use whodunit_pingora::connect::{self, Patience};
+use whodunit_pingora::connect::{self, Patience, Question};
 
 use super::dial::server_name;
-use super::pool::Pool;
+use super::pool::{Pool, Upstream};
 
 /// How many looks are under way at a time, at all endpoints together.
 const AT_A_TIME: usize = 4;
@@ -40,6 +40,72 @@ struct Look {
 
 /// Who asks.
 const AGENT: &str = "whodunit-check";
+
+/// A look at an endpoint, whoever wants to know.
+pub(super) struct Visit<'a> {
+    pub(super) upstream: &'a Upstream,
+    /// The endpoint as it is configured.
+    pub(super) endpoint: &'a Target,
+    /// Where to look.
+    pub(super) next_hop: &'a NextHop,
+    /// The host to ask for, where it is not the endpoint's own name or address.
+    pub(super) host: Option<&'a str>,
+    pub(super) patience: Patience,
+    /// The limit for an answer.
+    pub(super) read: Duration,
+    pub(super) question: Question<'a>,
+}
+
+impl Visit<'_> {
+    /// Takes the steps of a request, one after the other; gives the status of the answer, if one was
+    /// asked for.
+    ///
+    /// # Errors
+    /// What broke, as it would be told of a request.
+    pub(super) async fn pay(&self) -> Result<Option<u16>, Failure> {
+        let name = match self.endpoint {
+            Target::Name(name, _) => Some(&**name),
+            Target::Ip(_) | Target::Unix(_) => None,
+        };
+        let authority = match (self.host, name, self.next_hop) {
+            (Some(host), ..) => host.to_owned(),
+            (None, Some(name), NextHop::Inet(address)) => {
+                format!("{}:{}", name.trim_end_matches('.'), address.port())
+            }
+            (None, _, NextHop::Inet(address)) => address.to_string(),
+            (None, _, NextHop::Unix(_)) => "localhost".to_owned(),
+        };
+        let sni = match &self.upstream.line.tls {
+            Some(_) => server_name(self.upstream, name, self.next_hop)?,
+            None => String::new(),
+        };
+        connect::look(connect::Look {
+            line: &self.upstream.line,
+            next_hop: self.next_hop,
+            name: &sni,
+            authority: &authority,
+            agent: AGENT,
+            patience: self.patience,
+            read: self.read,
+            question: self.question,
+        })
+        .await
+    }
+}
+
+/// Notes what a look found at an endpoint, for verdicts on later requests to tell.
+pub(super) fn heed(neighbour: &Neighbour, failure: Option<&Failure>, found: Finding) {
+    let now = Instant::now();
+    match failure {
+        None => neighbour.accepted(now),
+        Some(failure) if failure.phase > Phase::Connect => neighbour.accepted(now),
+        Some(Failure { phase: Phase::Connect, fault: Fault::TimedOut, .. }) => {
+            neighbour.unanswered(now);
+        }
+        Some(_) => {}
+    }
+    neighbour.checked(now, found);
+}
 
 impl Checks {
     /// Looks whose findings are noted in this ledger.
@@ -73,18 +139,10 @@ impl Checks {
             read: timeouts.read.value.0.min(STEP),
         };
         tokio::spawn(async move {
-            let looked = look.take().await;
-            let now = Instant::now();
-            match &looked {
-                Ok(()) => neighbour.accepted(now),
-                Err(failure) if failure.phase > Phase::Connect => neighbour.accepted(now),
-                Err(Failure { phase: Phase::Connect, fault: Fault::TimedOut, .. }) => {
-                    neighbour.unanswered(now);
-                }
-                Err(_) => {}
-            }
-            let failed = |failure| Finding::failed(look.next_hop, failure);
-            neighbour.checked(now, looked.map_or_else(failed, |()| Finding::Answers));
+            let failure = look.take().await.err();
+            let failed =
+                |failure: &Failure| Finding::failed(look.next_hop.clone(), failure.clone());
+            heed(&neighbour, failure.as_ref(), failure.as_ref().map_or(Finding::Answers, failed));
             drop(room);
         });
     }
@@ -99,32 +157,23 @@ pub fn worth_a_look(cause: Cause) -> bool {
 }
 
 impl Look {
-    /// Takes the steps of a request, one after the other.
+    /// Takes the steps of a request, one after the other, and asks `HEAD /`. Any answer will do.
     async fn take(&self) -> Result<(), Failure> {
         let upstream = &self.pool.upstream;
-        let target = &upstream.endpoints[self.endpoint].0;
-        let (authority, name) = match target {
-            Target::Ip(address) => (address.to_string(), None),
-            Target::Name(name, port) => {
-                self.resolve(name).await?;
-                (format!("{}:{port}", name.trim_end_matches('.')), Some(&**name))
-            }
-            Target::Unix(_) => ("localhost".to_owned(), None),
-        };
-        let sni = match &upstream.line.tls {
-            Some(_) => server_name(upstream, name, &self.next_hop)?,
-            None => String::new(),
-        };
-        connect::look(connect::Look {
-            line: &upstream.line,
+        let endpoint = &upstream.endpoints[self.endpoint].0;
+        if let Target::Name(name, _) = endpoint {
+            self.resolve(name).await?;
+        }
+        let visit = Visit {
+            upstream,
+            endpoint,
             next_hop: &self.next_hop,
-            name: &sni,
-            authority: &authority,
-            agent: AGENT,
+            host: None,
             patience: self.patience,
             read: self.read,
-        })
-        .await
+            question: Question::Page { method: &http::Method::HEAD, path: "/" },
+        };
+        visit.pay().await.map(drop)
     }
 
     /// Whether the endpoint's name still leads to this address.

@@ -8,6 +8,7 @@ use whodunit_filters::attribution::Ledger;
 use super::budget::Budget;
 use super::places::Places;
 use super::roster::Roster;
+use super::rotation::Rotation;
 
 /// What outlives a plan, of one upstream.
 #[derive(Debug)]
@@ -15,7 +16,9 @@ pub struct Lasting {
     /// What is under way.
     pub places: Arc<Places>,
     /// Since when its addresses are there.
-    pub roster: Roster,
+    pub roster: Arc<Roster>,
+    /// Which of them requests are sent to.
+    pub rotation: Rotation,
     /// What was tried again.
     pub budget: Budget,
 }
@@ -41,9 +44,11 @@ impl Registry {
         if let Some(lasting) = all.get(name).and_then(Weak::upgrade) {
             return lasting;
         }
+        let roster = Arc::new(Roster::new(self.ledger.clone()));
         let lasting = Arc::new(Lasting {
             places: Arc::default(),
-            roster: Roster::new(self.ledger.clone()),
+            rotation: Rotation::of(roster.clone()),
+            roster,
             budget: Budget::default(),
         });
         all.insert(name.to_owned(), Arc::downgrade(&lasting));

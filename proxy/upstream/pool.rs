@@ -4,12 +4,14 @@ mod pick;
 mod shown;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use whodunit_conf::schema::address::Target;
+use whodunit_conf::schema::health::{Eject, Health};
 use whodunit_conf::schema::spread::{Balance, By};
 use whodunit_filters::attribution::{Evidence, Failure, NextHop};
 use whodunit_pingora::connect::{Line, Protocol};
@@ -21,6 +23,7 @@ use super::own::Listeners;
 use super::places::{Places, Room};
 use super::resolve::{Answer, Resolver};
 use super::roster::Seats;
+use super::rotation::Rotation;
 use super::tls::Tls;
 
 /// One upstream of the configuration.
@@ -49,6 +52,10 @@ pub struct Upstream {
     pub budget: Option<u8>,
     /// Statuses after which a request is tried again.
     pub on: Vec<u16>,
+    /// How its endpoints are checked, if they are.
+    pub health: Option<Arc<Health>>,
+    /// When requests that fail take an endpoint out, if they do.
+    pub eject: Option<Eject>,
     /// How much may be under way to it at a time.
     pub room: Room,
     /// How requests are spread over the endpoints.
@@ -77,6 +84,8 @@ impl Upstream {
             backoff: None,
             budget: None,
             on: Vec::new(),
+            health: None,
+            eject: None,
             room: Room::default(),
             balance: Balance::RoundRobin,
             by: By::Client,
@@ -144,17 +153,28 @@ impl Pool {
         self.upstream.budget.is_none_or(|percent| self.lasting.budget.take(asked, percent))
     }
 
-    /// An address is back after it was out of service: it begins with a part of its weight, if
-    /// `slow_start` says so.
-    pub fn returned(&self, next_hop: &NextHop) {
-        let members = self.seats.iter().flat_map(Seats::known);
-        members.filter(|member| member.next_hop == *next_hop).for_each(|member| member.returned());
-    }
-
     /// What requests are to be told apart by, if that matters.
     #[must_use]
     pub const fn by(&self) -> Option<&By> {
         self.spread.by()
+    }
+
+    /// Who of it is in rotation.
+    #[must_use]
+    pub fn rotation(&self) -> &Rotation {
+        &self.lasting.rotation
+    }
+
+    /// The addresses of a name by the last answer, without asking; `None` if there was none.
+    #[must_use]
+    pub fn recall(&self, name: &str) -> Option<Arc<[IpAddr]>> {
+        self.resolver.recall(name)
+    }
+
+    /// Whether an address is one of our own listeners.
+    #[must_use]
+    pub fn is_own(&self, next_hop: &NextHop) -> bool {
+        matches!(next_hop, NextHop::Inet(address) if self.own.reached_by(*address).is_some())
     }
 
     /// The addresses of a name, as the pool itself would find them.

@@ -3,6 +3,7 @@
 
 mod doubt;
 mod question;
+mod recall;
 
 use std::collections::HashMap;
 use std::io;

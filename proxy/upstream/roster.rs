@@ -32,7 +32,7 @@ pub struct Member {
 }
 
 /// The addresses of one upstream, whichever plan they belong to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Roster {
     ledger: Arc<Ledger>,
     known: Mutex<Known>,
@@ -89,7 +89,7 @@ impl Member {
     }
 
     /// It is back after it was out of service.
-    pub fn returned(&self) {
+    fn returned(&self) {
         self.came.store(now() + 1, Ordering::Relaxed);
     }
 }
@@ -119,6 +119,14 @@ impl Roster {
     /// These are the endpoints of the plan that is in force from now on.
     pub(super) fn settle(&self, targets: impl Iterator<Item = Target>) {
         self.locked().targets = Some(targets.collect());
+    }
+
+    /// An address is back after it was out of service: it begins with a part of its weight, where
+    /// that is to grow.
+    pub fn returned(&self, next_hop: &NextHop) {
+        if let Some(member) = self.locked().members.get(next_hop).and_then(Weak::upgrade) {
+            member.returned();
+        }
     }
 
     fn locked(&self) -> MutexGuard<'_, Known> {

@@ -7,6 +7,7 @@ use crate::rig::net::Refusing;
 use crate::rig::origin::Origin;
 use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
+use crate::rotation::{OFTEN, becomes};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -245,6 +246,21 @@ cases! {
         let closed = Refusing::new();
         let all_of_no_weight = format!("endpoints: [ {{ address: \"{}\", weight: 0 }} ]", closed.endpoint);
         Settings::bare().upstream_of("web", &all_of_no_weight).start().get("/")
+    };
+    no_healthy_upstream = Expected {
+        cause: "no_healthy_upstream",
+        party: "origin",
+        phase: "route",
+        outcome: Made(503),
+        error: "destination_unavailable",
+        evidence: &["endpoints", "upstream"],
+        ..REFUSED
+    }, || {
+        let closed = Refusing::new();
+        let checked = format!("health: {{ type: tcp, {OFTEN} }}");
+        let proxy = Settings::endpoints(&[&closed.endpoint]).having(&checked).start();
+        becomes(&proxy, &closed.endpoint, "unhealthy");
+        proxy.get("/")
     };
 }
 

@@ -71,13 +71,17 @@ impl Out {
 
 impl Pool {
     /// Picks an endpoint. Those tried already in this request are not picked unless no other is
-    /// left.
+    /// left. Those that are out of rotation for failed requests alone come back if nobody is left.
     ///
     /// # Errors
-    /// When there is no endpoint to pick: `no_endpoints`; when none can be used: why the first of
-    /// them cannot.
+    /// When there is no endpoint to pick: `no_endpoints`; when some are out of rotation and none is
+    /// left: `no_healthy_upstream`; when none can be used: why the first of them cannot.
     pub async fn pick(&self, ask: Ask<'_>) -> Result<Picked, Failure> {
-        self.pick_among(ask, |_| true).await
+        let in_rotation = |next_hop: &NextHop| self.rotation().holds(next_hop);
+        match self.pick_among(ask, in_rotation).await {
+            Err(_) if self.rotation().recall() => Box::pin(self.pick_among(ask, in_rotation)).await,
+            picked => picked,
+        }
     }
 
     /// The same among the addresses that `may` be picked.
@@ -106,6 +110,9 @@ impl Pool {
             if ask.tried.is_empty() {
                 break;
             }
+        }
+        if let Some(failure) = self.nobody_healthy(&out.passed_over) {
+            return Err(failure);
         }
         let name = self.upstream.name.to_string();
         Err(out.passed_over.into_iter().next().map_or_else(
@@ -190,9 +197,9 @@ impl Pool {
         let dns = if name.is_some() { started.elapsed() } else { Duration::ZERO };
         let answer_age = answer.as_ref().map(|answer| answer.age);
         let others = if answer.is_some() { self.seats[endpoint].known() } else { Vec::new() };
-        let more = others
-            .iter()
-            .any(|other| other.next_hop != next_hop && !tried.contains(&other.next_hop));
+        let more = others.iter().map(|other| &other.next_hop).any(|other| {
+            *other != next_hop && !tried.contains(other) && self.rotation().holds(other)
+        });
         let stale = answer.and_then(|answer| answer.stale);
         Picked { endpoint, next_hop, name, dns, answer_age, stale, more, passed_over: Vec::new() }
     }
