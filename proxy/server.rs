@@ -6,6 +6,7 @@ mod floor;
 mod inherited;
 mod insight;
 mod listen;
+mod operators;
 mod privileges;
 mod reload;
 mod systemd;
@@ -26,7 +27,6 @@ use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Ledger, Record, Side};
 use whodunit_pingora::{Advice, Attributed, Books, House, Listeners, Live};
 
-use crate::admin::{Admin, AdminSettings};
 use crate::gateway::Gateway;
 use crate::notice;
 use crate::plan::{self, Plan};
@@ -38,6 +38,7 @@ use beginning::Beginning;
 use drain::Stop;
 use floor::{Change, Floor};
 use insight::Knowledge;
+use operators::Operators;
 
 /// Where the configuration came from, so that it can be read again.
 #[derive(Clone, Debug)]
@@ -218,31 +219,9 @@ fn serve(
     // Before the operators' listener answers: where a predecessor's answers too, what it says must
     // not change for a moment.
     knowledge.set_ready();
-    let handed = admin_socket.as_ref().map(TcpListener::try_clone).transpose();
-    let handed = handed.map_err(|error| Refusal(format!("`admin.address`: {error}")))?;
-    let handed = Arc::new(Mutex::new(config.admin.address.clone().zip(handed)));
-    let mut admin = match admin_socket {
-        Some(socket) => {
-            let settings =
-                AdminSettings { token: config.admin.token.clone(), ..AdminSettings::default() };
-            let admin = Admin::start(socket, &settings, knowledge.clone())
-                .map_err(|error| Refusal(format!("`admin.address`: {error}")))?;
-            notice::say(&format!("admin on http://{}", admin.address()));
-            Some(admin)
-        }
-        None => None,
-    };
-    let offer = {
-        let (running, handed) = (running.clone(), handed.clone());
-        move || {
-            let mut sockets = running.floor.sockets()?;
-            let handed = handed.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((address, socket)) = &*handed {
-                sockets.push((address.clone(), socket.try_clone()?.into()));
-            }
-            Ok(sockets)
-        }
-    };
+    let mut operators = Operators::start(&config, admin_socket, knowledge.clone())?;
+    let (floor, spare) = (running.clone(), operators.spare());
+    let offer = move || Ok(floor.floor.sockets()?.into_iter().chain(spare.copy()?).collect());
     let (place, how, refused) = match beginning.take_over(offer, ready) {
         Ok(place) => {
             notice::say("ready");
@@ -264,19 +243,18 @@ fn serve(
     let grace = if matches!(how, Stop::Quickly) { Duration::ZERO } else { shutdown.grace.0 };
     notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
     running.floor.close_all();
-    handed.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Stop::Succeeded(successor) = how {
         notice::say(&format!("process {} takes requests from now on", successor.process));
         successor.let_go();
         // Its own answers now.
-        admin.take().into_iter().for_each(Admin::stop);
+        operators.stop();
     } else if let Some(place) = place {
         place.clear();
     }
     let finished = runtime.block_on(drain::finish(running, &mut told, grace));
     drop(reloading);
     runtime.shutdown_timeout(Duration::from_secs(1));
-    admin.into_iter().for_each(Admin::stop);
+    operators.stop();
     if !running.sink.flush(Duration::from_secs(5)) {
         notice::say("the log could not be written to its end");
     }

@@ -21,7 +21,7 @@ use crate::ingress::Rules;
 
 /// How long a connection that has carried no request yet is waited for when the service shuts
 /// down: its first request may be on the way.
-const GRACE: Duration = Duration::from_millis(500);
+const GRACE: Duration = Duration::from_secs(2);
 /// A connection on which requests follow each other is not closed under the next one, which would
 /// be lost: for so long after an answer it is waited for, and answered with `Connection: close`.
 const REST: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -113,6 +114,9 @@ fn describe(unusable: Unusable, settings: &TlsSettings) -> (&'static str, String
     }
 }
 
+/// The right of everybody to read (`chmod(2)`: `S_IROTH`).
+const EVERYBODY: u32 = 0o004;
+
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
 }
@@ -141,8 +145,17 @@ fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, St
 }
 
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_slice(&read(path)?)
-        .map_err(|_| format!("{} holds no private key", path.display()))
+    let shown = path.display();
+    let key = PrivateKeyDer::from_pem_slice(&read(path)?)
+        .map_err(|_| format!("{shown} holds no private key"))?;
+    let rights = fs::metadata(path).map_err(|error| format!("cannot look at {shown}: {error}"))?;
+    if rights.permissions().mode() & EVERYBODY != 0 {
+        return Err(format!(
+            "{shown} can be read by every user of this machine, so that it is no secret: \
+             `chmod o= {shown}`"
+        ));
+    }
+    Ok(key)
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::stage::{Stage, address, ready};
 use crate::operations::OK;
 use crate::rig::origin::Origin;
 use crate::rig::settings::Settings;
-use crate::rig::skip;
+use crate::rig::{skip, until};
 
 /// A user that every system has, by number: one that nobody is.
 const NOBODY: u32 = 65_534;
@@ -78,6 +78,42 @@ fn root_binds_and_is_somebody_else_then() {
     next.signal(Signal::TERM);
     assert!(next.ended().success());
     assert!(!stage.log().records().is_empty(), "the log is nobody's");
+}
+
+#[test]
+fn what_takes_root_is_refused_on_reload_and_what_does_not_is_done() {
+    if !is_root("what_takes_root_is_refused_on_reload_and_what_does_not_is_done") {
+        return;
+    }
+    let origin = Origin::answering(OK);
+    let stage = Stage::bare(&Settings::to(&origin).with("reload", "watch: false"));
+    let yaml = format!("user: \"{NOBODY}\"\ngroup: \"{NOBODY}\"\n{}", stage.yaml());
+    chown(stage.path(""), Some(NOBODY), Some(NOBODY)).expect("root may");
+    stage.write_as(&yaml);
+    let mut process = ready(stage.start(&[]));
+    let at = address(&mut process, 0);
+    let other = |port: u16| format!("listeners:\n  - {{ address: \"127.0.0.1:{port}\" }}\n");
+    stage.write_as(&yaml.replace("listeners:\n", &other(low().expect("a free port"))));
+    process.signal(Signal::HUP);
+    process.says("configuration not reloaded", 0);
+    until("the reason", || process.said().contains("CAP_NET_BIND_SERVICE").then_some(()));
+    assert_eq!(get(at).0, 200);
+    stage.write_as(&yaml.replace("listeners:\n", &other(0)));
+    process.signal(Signal::HUP);
+    process.says("configuration reloaded", 0);
+    assert_eq!(get(address(&mut process, 1)).0, 200);
+    // Root's file is not to be read by anybody else.
+    let secret = std::fs::Permissions::from_mode(0o600);
+    std::fs::set_permissions(stage.config(), secret).expect("it is ours");
+    chown(stage.config(), Some(0), Some(0)).expect("root may");
+    process.signal(Signal::HUP);
+    process.says("configuration not reloaded", 1);
+    process.signal(Signal::TERM);
+    assert!(process.ended().success());
+    let mut process = ready(stage.start(&[]));
+    process.says(&format!("{} cannot be read any more", stage.config().display()), 0);
+    process.signal(Signal::TERM);
+    assert!(process.ended().success());
 }
 
 #[test]

@@ -106,3 +106,16 @@ pub(crate) fn ask(admin: SocketAddr, path: &str) -> Response {
     client.send(format!("GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n"));
     client.receive("GET").expect("the admin listener answers")
 }
+
+/// Descriptors that a process has open.
+pub(crate) fn descriptors(process: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{process}/fd")).expect("it runs").count()
+}
+
+/// Memory that a process has in use, in KiB (`proc_pid_status(5)`).
+pub(crate) fn memory(process: u32) -> usize {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).expect("the kernel tells")
+}

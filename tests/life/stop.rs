@@ -4,6 +4,7 @@ use std::sync::mpsc;
 
 use rustix::process::Signal;
 
+use super::stage::{descriptors, memory};
 use crate::operations::{GET, OK};
 use crate::rig::client::{Client, Over};
 use crate::rig::origin::{Conversation, Origin};
@@ -122,21 +123,6 @@ fn connections_that_are_used_are_told_and_idle_ones_are_closed() {
     assert!(proxy.process().ended().success());
 }
 
-/// Descriptors that the process has open.
-fn descriptors(proxy: &Proxy) -> usize {
-    let folder = format!("/proc/{}/fd", proxy.id());
-    std::fs::read_dir(folder).expect("it runs").count()
-}
-
-/// Memory that it has in use, in KiB (`proc_pid_status(5)`).
-fn memory(proxy: &Proxy) -> usize {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", proxy.id()));
-    let status = status.expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let number = line.and_then(|line| line.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).expect("the kernel tells")
-}
-
 #[test]
 fn reloads_give_back_what_they_take() {
     let origin = Origin::answering(OK);
@@ -161,9 +147,9 @@ fn reloads_give_back_what_they_take() {
     };
     // What is only ever made once is there by then.
     reload(&mut proxy, 10);
-    let (files, kib) = (descriptors(&proxy), memory(&proxy));
+    let (files, kib) = (descriptors(proxy.id()), memory(proxy.id()));
     reload(&mut proxy, 50);
-    until("descriptors to be given back", || (descriptors(&proxy) <= files + 4).then_some(()));
-    let now = memory(&proxy);
+    until("descriptors to be given back", || (descriptors(proxy.id()) <= files + 4).then_some(()));
+    let now = memory(proxy.id());
     assert!(now < kib + 8 * 1024, "{now} KiB after 50 reloads, and {kib} before them");
 }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::load::{Load, ask as ask_at, get};
-use super::stage::{Stage, address, admin, ask, ready};
+use super::stage::{Stage, address, admin, ask, descriptors, memory, ready};
 use crate::operations::{GET, OK};
 use crate::rig::client::{Client, Over};
 use crate::rig::origin::Origin;
@@ -24,12 +24,6 @@ fn one(origin: &Origin) -> Stage {
     Stage::new(|_| Settings::to(origin))
 }
 
-/// Descriptors that a process has open, but for those of connections.
-fn descriptors(process: u32) -> usize {
-    let folder = std::fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
-    folder.count()
-}
-
 #[test]
 fn processes_follow_each_other_and_no_request_fails() {
     let origin = Origin::answering(OK);
@@ -41,7 +35,8 @@ fn processes_follow_each_other_and_no_request_fails() {
     let mut running = ready(stage.start(&[]));
     let (http1, http2) = (address(&mut running, 0), address(&mut running, 1));
     let operators = admin(&mut running);
-    let idle = descriptors(running.id());
+    assert_eq!(get(http1).0, 200);
+    let (files, kib) = (descriptors(running.id()), memory(running.id()));
     let load = Load::default();
     let total = std::thread::scope(|scope| {
         let clients = load.begin(scope, (http1, http2, &unix));
@@ -60,9 +55,13 @@ fn processes_follow_each_other_and_no_request_fails() {
         }
         load.end(clients)
     });
-    let records = stage.log().wait(total);
-    assert_eq!(records.len(), total, "one record each, from whichever process");
-    until("descriptors to be given back", || (descriptors(running.id()) <= idle + 8).then_some(()));
+    let records = stage.log().wait(total + 1);
+    assert_eq!(records.len(), total + 1, "one record each, from whichever process");
+    until("descriptors to be given back", || {
+        (descriptors(running.id()) <= files + 4).then_some(())
+    });
+    let now = memory(running.id());
+    assert!(now < kib + 16 * 1024, "{now} KiB after two takeovers, and {kib} before them");
     stop(running);
     assert!(!stage.path("takeover.sock").exists(), "nobody answers there");
 }

@@ -1,5 +1,7 @@
 //! Certificates, made for one test: good ones, and each kind of bad one.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use rcgen::{
@@ -221,7 +223,9 @@ impl Identity {
 
     /// The file with its key.
     pub(crate) fn key_file(&self) -> PathBuf {
-        written(&self.folder, "own.key", &self.key.serialize_pem())
+        let path = written(&self.folder, "own.key", &self.key.serialize_pem());
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+        path
     }
 }
 

@@ -1,5 +1,7 @@
 //! Whom an upstream's settings trust, and what they refuse to start with.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{app, asked, serving, trusting};
@@ -180,6 +182,8 @@ fn files_that_cannot_be_used_are_named_before_anything_starts() {
     let cut = std::fs::read_to_string(own.key_file()).expect("it is there");
     let cut = file("cut.key", &cut[..60]);
     let missing = folder.path().join("missing.pem");
+    let open = file("open.key", &std::fs::read_to_string(own.key_file()).expect("it is there"));
+    std::fs::set_permissions(&open, Permissions::from_mode(0o644)).expect("the folder is ours");
     let (cert, key) = (own.file(), own.key_file());
     let pair = |cert: &Path, key: &Path| {
         format!("client_cert: \"{}\", client_key: \"{}\"", cert.display(), key.display())
@@ -199,6 +203,7 @@ fn files_that_cannot_be_used_are_named_before_anything_starts() {
         (pair(&cert, &missing), "client_key", &missing),
         (pair(&cert, &cut), "client_key", &cut),
         (pair(&cert, &cert), "client_key", &cert),
+        (pair(&cert, &open), "client_key", &open),
         (pair(&cert, &other.key_file()), "client_key", &other.key_file()),
     ] {
         let (code, said) = refused(&keys);
