@@ -40,6 +40,10 @@ fn requests_fare_as_they_do_with_nginx() {
 fn judge(row: &Row, pair: &Pair, same_version: bool) -> Option<String> {
     let _at_hand = AtHand(row.name);
     let (theirs, ours) = (pair.by_nginx(row), pair.by_us(row));
+    if let Some(status) = row.comes {
+        let answer = seen::fact(&ours, "answer");
+        assert!(answer.starts_with(&status.to_string()), "{}: {answer}", row.name);
+    }
     let found = seen::differences(&theirs, &ours);
     let listed = &row.differences;
     let fits = if same_version || listed.is_empty() {
@@ -47,8 +51,9 @@ fn judge(row: &Row, pair: &Pair, same_version: bool) -> Option<String> {
     } else {
         listed.iter().all(|listed| seen::fact(&ours, &listed.what) == listed.ours)
     };
-    let show =
-        |all: &[row::Difference]| all.iter().map(|d| format!("\n    {d}")).collect::<String>();
+    let show = |all: &[row::Difference]| {
+        all.iter().map(|d| "\n    ".to_owned() + &d.to_string()).collect::<String>()
+    };
     (!fits).then(|| format!("{}:\n  listed:{}\n  found:{}", row.name, show(listed), show(&found)))
 }
 

@@ -93,7 +93,7 @@ fn runs(name: &str, checked: &Checked, text: &str, asks: &[(&str, &str)]) {
         }
     }
     let routes: BTreeSet<String> =
-        checked.resolved.routes.iter().map(|way| way.name.to_string()).collect();
+        checked.resolved.routes.iter().map(|way| way.name.clone()).collect();
     assert_eq!(taken, routes, "{name}: each route is to be taken");
     process.signal(Signal::TERM);
     assert!(process.ended().success(), "{name}: {}", process.said());

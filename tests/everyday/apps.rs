@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::strangers::server::Server;
 
-/// Where `.ci/setup test` puts what it has from PyPI for these tests.
+/// Where `.ci/setup test` puts what it has from `PyPI` for these tests.
 pub(super) const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/everyday");
 
 /// A running server in Python.
@@ -31,7 +31,7 @@ impl App {
     }
 }
 
-/// Python, with what these tests have from PyPI.
+/// Python, with what these tests have from `PyPI`.
 pub(super) fn command() -> Command {
     let mut python = Command::new("python3");
     python.env("PYTHONPATH", TOOLS).env("PYTHONDONTWRITEBYTECODE", "1");

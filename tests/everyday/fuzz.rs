@@ -8,7 +8,7 @@ use crate::rig::settings::Settings;
 use crate::rig::skip;
 
 /// It takes what comes, and breaks now and then.
-const APP: &str = r##"
+const APP: &str = r#"
 import json, socket, uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -54,7 +54,7 @@ async def counted(scope, receive, send):
 listener = socket.create_server(("127.0.0.1", 0))
 print("port", listener.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(counted, log_level="critical")).run(sockets=[listener])
-"##;
+"#;
 
 #[test]
 fn no_request_it_makes_up_goes_wrong_without_a_verdict() {

@@ -58,14 +58,13 @@ impl Pair {
             .route("match: { path: /files/ }, upstream: files")
             .route("upstream: web")
             .start();
-        let _ports = [one, other];
         Some(Self {
             version,
             stage,
             nginx,
             us,
             _server: server,
-            _ports,
+            _ports: [one, other],
             _origin: origin,
             _folder: folder,
         })
@@ -128,7 +127,7 @@ fn dialog(row: &Row, address: SocketAddr) -> Heard {
 
 fn serve_files(folder: &Path) {
     std::fs::create_dir_all(folder).expect("it is ours");
-    let lines: String = (0..200).map(|n| format!("{n:04}: a line of a file\n")).collect();
+    let lines = "a line of a file, 28 bytes.\n".repeat(200);
     let file = folder.join("lines.txt");
     std::fs::write(&file, lines).expect("it is ours");
     // A file of a known day, so that its tag is known, too.

@@ -12,6 +12,8 @@ pub(super) struct Row {
     /// Whether the bytes after the answer's head are looked at, to the end of the connection.
     pub(super) raw: bool,
     pub(super) reply: Reply,
+    /// What our answer's status is to be, where the row is about that.
+    pub(super) comes: Option<u16>,
     /// In the order of their names.
     pub(super) differences: Vec<Difference>,
     pub(super) why: &'static str,
@@ -69,6 +71,7 @@ impl Row {
             answers: 1,
             raw: false,
             reply,
+            comes: None,
             differences,
             why: "",
         }
@@ -148,6 +151,12 @@ impl Row {
     /// The origin closes once it has answered.
     pub(super) fn closing(mut self) -> Self {
         self.reply.closes = true;
+        self
+    }
+
+    /// The answer has this status.
+    pub(super) fn comes(mut self, status: u16) -> Self {
+        self.comes = Some(status);
         self
     }
 

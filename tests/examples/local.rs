@@ -76,7 +76,7 @@ impl Local {
         let mut local = String::new();
         for line in text.lines() {
             if let Some(key) = key_at(line, 0) {
-                section = key.to_owned();
+                key.clone_into(&mut section);
             }
             let line = match section.as_str() {
                 "listeners" => {
@@ -93,7 +93,7 @@ impl Local {
                 "admin" => line.replace("127.0.0.1:9901", "127.0.0.1:0"),
                 "upstreams" => {
                     if let Some(name) = key_at(line, 2) {
-                        upstream = name.to_owned();
+                        name.clone_into(&mut upstream);
                     }
                     self.elsewhere(line, &upstream)
                 }

@@ -35,8 +35,8 @@ pub(super) fn behind(
         .enumerate()
         .map(|(nth, written)| {
             let socket = folder.join(format!("{name}-{nth}.sock"));
-            let (place, _origin) = one(name, settings, &written, authority, &socket);
-            Endpoint { upstream: name.to_owned(), written, place, _origin }
+            let (place, origin) = one(name, settings, &written, authority, &socket);
+            Endpoint { upstream: name.to_owned(), written, place, _origin: origin }
         })
         .collect()
 }

@@ -1,11 +1,11 @@
 //! Bodies that go up.
 
-use super::Row;
+use super::{Row, noise};
 
 pub(super) fn rows() -> Vec<Row> {
     let post = |name, fields: &str| Row::ask(name, "POST /up", fields);
     let chunked = "Transfer-Encoding: chunked";
-    let large: Vec<u8> = (0..3_u32 << 20).map(|n| (n.wrapping_mul(40_503) >> 8) as u8).collect();
+    let large = noise(3 << 20);
     vec![
         post("a length", "Content-Length: 5").body("hello"),
         post("a length of 0", "Content-Length: 0"),
