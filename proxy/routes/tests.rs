@@ -103,7 +103,7 @@ impl Plain {
 }
 
 /// The documented precedence: the first of the routes that fit, in this order.
-fn by_the_book<'r>(routes: &'r [Plain], fits: impl Fn(&Plain) -> bool) -> Option<&'r Plain> {
+fn by_the_book(routes: &[Plain], fits: impl Fn(&Plain) -> bool) -> Option<&Plain> {
     let first = |route: &Plain| {
         let same = |other: &Plain| other.host == route.host && other.path == route.path;
         routes.iter().position(same).expect("it is one of them")
