@@ -26,9 +26,11 @@ fn last(mut seen: Vec<Request>) -> Vec<Request> {
 /// A request with these header fields, over HTTP/1.1 and over HTTP/2, each on a connection of its
 /// own, and what came of both.
 fn both(proxy: &Proxy, method: &str, path: &str, fields: &[(&str, &str)]) -> [Told; 2] {
-    let lines: String = fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    let text = format!("{method} {path} HTTP/1.1\r\nHost: app.test\r\n{lines}\r\n");
-    let first = proxy.send(text);
+    let mut text = format!("{method} {path} HTTP/1.1\r\nHost: app.test\r\n");
+    for (name, value) in fields {
+        text.extend([*name, ": ", *value, "\r\n"]);
+    }
+    let first = proxy.send(text + "\r\n");
     let mut request = http::Request::builder().method(method).uri(format!("http://app.test{path}"));
     for (name, value) in fields {
         request = request.header(*name, *value);

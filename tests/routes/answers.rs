@@ -1,5 +1,6 @@
 use super::{OK, both};
 use crate::rig::origin::Origin;
+use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
 
 /// Every kind of answer, and an origin that none of them may reach.
@@ -117,7 +118,7 @@ fn another_request_may_follow_and_a_body_that_nobody_wants_does_no_harm() {
         client.send("GET /web HTTP/1.1\r\nHost: app.test\r\n\r\n");
         vec![first, second, client.receive("GET")]
     });
-    assert_eq!(told.iter().map(|t| t.status()).collect::<Vec<_>>(), [302, 200, 200]);
+    assert_eq!(told.iter().map(Told::status).collect::<Vec<_>>(), [302, 200, 200]);
     // The answer is there before the body is, and reaches a client that goes on sending.
     let told = proxy.tell(|client| {
         client.send("POST /ping HTTP/1.1\r\nHost: app.test\r\nContent-Length: 10000000\r\n\r\n");
@@ -140,7 +141,7 @@ fn another_request_may_follow_and_a_body_that_nobody_wants_does_no_harm() {
         client.send("GET /ping HTTP/1.1\r\nHost: app.test\r\n\r\n");
         vec![first, client.receive("GET")]
     });
-    assert_eq!(told.iter().map(|t| t.status()).collect::<Vec<_>>(), [200, 200]);
+    assert_eq!(told.iter().map(Told::status).collect::<Vec<_>>(), [200, 200]);
 }
 
 #[test]
