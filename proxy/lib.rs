@@ -9,4 +9,5 @@ pub mod plan;
 pub mod routes;
 pub mod server;
 pub mod sink;
+mod treatment;
 pub mod upstream;

@@ -23,6 +23,7 @@ mod reload;
 mod retries;
 mod rig;
 mod rotation;
+mod routes;
 mod secrets;
 mod strangers;
 mod streams;

@@ -85,6 +85,11 @@ pub(crate) fn judge_request(session: &mut Session, case: &mut Case) -> Result<()
     obey(verdict)
 }
 
+/// The service refuses the request: what it noted until then holds.
+pub(crate) fn refused(session: &mut Session, case: &mut Case) {
+    read_note(session, case);
+}
+
 /// Whether the request is a question about this very node (RFC 9110 section 7.6.2).
 pub(crate) fn ends_here(session: &Session, case: &Case) -> bool {
     methods::max_forwards(&view::request(session, case)) == Some(0)

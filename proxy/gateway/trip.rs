@@ -8,6 +8,7 @@ use whodunit_pingora::Note;
 use whodunit_pingora::connect::Latch;
 
 use crate::plan::Destination;
+use crate::treatment::Treatment;
 use crate::upstream::balance;
 use crate::upstream::places::Place;
 use crate::upstream::pool::Picked;
@@ -49,6 +50,12 @@ impl Trip {
             };
             self.attempts_left() && (stale || another())
         })
+    }
+
+    /// What the route does beside passing the request on.
+    pub(super) fn treatment(&self) -> Option<(&Destination, &Treatment)> {
+        let destination = self.destination.as_deref()?;
+        Some((destination, destination.treatment.as_deref()?))
     }
 
     pub(super) fn attempts_left(&self) -> bool {
