@@ -3,6 +3,7 @@
 
 mod addresses;
 mod numbers;
+mod rates;
 mod rest;
 mod routes;
 mod upstreams;
@@ -10,7 +11,7 @@ mod upstreams;
 use crate::problem::{Place, Problem};
 use crate::schema::Config;
 use crate::schema::route::Match;
-use crate::sections::{LimitsInForce, TimeoutsInForce};
+use crate::sections::{AccessInForce, LimitsInForce, TimeoutsInForce, rate};
 use crate::tree::{Node, Step};
 
 /// What follows from a configuration.
@@ -33,6 +34,12 @@ pub struct Way {
     pub timeouts: TimeoutsInForce,
     /// The limits that hold on it, likewise.
     pub limits: LimitsInForce,
+    /// Who may come in on it: as it says itself, else as is said globally.
+    pub access: AccessInForce,
+    /// The rates that hold on it, each with its place.
+    pub rates: Vec<(rate::Rate, String)>,
+    /// How many requests may be under way on it, and the place of that.
+    pub concurrency: Option<(u32, String)>,
 }
 
 /// Looks at the settings together. The tree is the checked one that they were made of: it knows what
@@ -43,6 +50,7 @@ pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) 
     upstreams::check(&mut check, &own);
     numbers::check(&mut check);
     rest::check(&mut check);
+    rates::check(&mut check);
     let routes = routes::check(&mut check);
     (Resolved { routes }, check.problems)
 }

@@ -48,6 +48,7 @@ pub struct Trip {
     if_moved: bool,
     latch: Option<Latch>,
     /// Held until the request ends, however that comes about.
+    lane: Option<Place>,
     place: Option<Place>,
     line: Option<Place>,
 }
@@ -136,6 +137,7 @@ impl ProxyHttp for Gateway {
         note.trusted_hop = destination.pool.upstream.hop;
         note.limits = Some(destination.limits.clone());
         note.timeouts = Some(destination.timeouts.clone());
+        note.rules = Some(destination.rules.clone());
         trip.destination = Some(destination);
         Ok(false)
     }
@@ -144,6 +146,9 @@ impl ProxyHttp for Gateway {
         let Some(destination) = trip.destination.clone() else {
             return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, "no route was noted")));
         };
+        if let (Some(lane), None) = (&destination.lane, &trip.lane) {
+            trip.lane = Some(lane.request().map_err(deny)?);
+        }
         if trip.place.is_none() {
             trip.place = Some(destination.pool.request().map_err(deny)?);
         }

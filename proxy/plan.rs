@@ -7,15 +7,17 @@ use whodunit_conf::schema::log::Which as WhichToLog;
 use whodunit_conf::schema::upstream::{
     Protocol as ProtocolSection, Tls as TlsSection, Upstream as UpstreamSection,
 };
-use whodunit_conf::{Checked, Problems};
+use whodunit_conf::{Checked, Problems, Way};
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rate::{Meter, Rates};
+use whodunit_filters::rules::Rules;
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_pingora::connect::Protocol;
 use whodunit_pingora::{Settings, Which};
 
 use crate::routes::{Matcher, Routes};
 use crate::upstream::own::Listeners;
-use crate::upstream::places::{Registry, Room};
+use crate::upstream::places::{Lane, Registry, Room};
 use crate::upstream::pool::{Pool, Upstream};
 use crate::upstream::resolve::{Resolver, ResolverSettings};
 use crate::upstream::tls::{Tls, TlsSettings};
@@ -41,6 +43,10 @@ pub struct Destination {
     pub limits: Arc<LimitsInForce>,
     /// The timeouts in force.
     pub timeouts: Arc<TimeoutsInForce>,
+    /// Who may come in, and how often.
+    pub rules: Arc<Rules>,
+    /// How many may be under way, if there is a limit.
+    pub lane: Option<Lane>,
 }
 
 impl Plan {
@@ -87,11 +93,22 @@ impl Plan {
                 pool: upstreams[&way.upstream].clone(),
                 limits: Arc::new(way.limits.clone()),
                 timeouts: Arc::new(way.timeouts.clone()),
+                rules: Arc::new(rules(way, places)),
+                lane: way.concurrency.clone().map(|(most, at)| places.lane(&way.name, most, at)),
             };
             (matcher, Arc::new(destination))
         });
         Ok(Self { routes: Routes::new(routes), upstreams, checks: checked.config.diagnosis.checks })
     }
+}
+
+/// The rules of a route, with the counts that go on from an earlier plan.
+fn rules(way: &Way, places: &Registry) -> Rules {
+    let (rates, at): (Vec<_>, Vec<_>) = way.rates.iter().cloned().unzip();
+    let tables = places.rates.of(&way.name, &rates);
+    let meters = rates.into_iter().zip(at).zip(tables);
+    let meters = meters.map(|((rate, place), table)| Meter { rate, place: place.into(), table });
+    Rules { access: way.access.clone(), rates: Rates(meters.collect()) }
 }
 
 /// An upstream; if a file of its `tls` cannot be used, the key there and why.

@@ -49,8 +49,17 @@ fn way(check: &Check<'_>, name: String, upstream: &str, route: Option<(usize, &R
         timeouts = timeouts.with(&place, &over.timeouts);
         limits = limits.with(&place, &over.limits);
     }
+    let mut access = filters.access.in_force();
+    let (mut rates, mut concurrency) = (Vec::new(), None);
+    if let Some((index, over)) = route {
+        access = access.with(&check.tree.named(&steps!["routes", index]), &over.access);
+        rates = super::rates::of(check, index, over);
+        let place = check.tree.named(&steps!["routes", index, "concurrency"]);
+        concurrency = over.concurrency.map(|most| (most, place));
+    }
     let matches = route.map(|(_, route)| route.matches.clone()).unwrap_or_default();
-    Way { name, matches, upstream: upstream.to_owned(), timeouts, limits }
+    let upstream = upstream.to_owned();
+    Way { name, matches, upstream, timeouts, limits, access, rates, concurrency }
 }
 
 /// Without routes, a single upstream takes everything.

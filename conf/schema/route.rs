@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::text::{Host, Name, Prefix};
-use crate::sections::{LimitsOverride, TimeoutsOverride};
+use crate::sections::{AccessOverride, LimitsOverride, TimeoutsOverride, rate};
 
 /// One route: which requests it takes, and the upstream they go to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,17 @@ pub struct Route {
     /// Limits that differ on this route; they win over those of the upstream.
     #[serde(default)]
     pub limits: LimitsOverride,
+    /// Who may come in on this route; each list in place of the global one.
+    #[serde(default)]
+    pub access: AccessOverride,
+    /// How many requests may come in which time: one rate, or several that all have to be kept.
+    /// Default: any number.
+    #[serde(default)]
+    pub rate: rate::Several,
+    /// How many requests may be under way at a time. Null: any number.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub concurrency: Option<u32>,
 }
 
 /// The requests of a route. Of several routes that fit, the one with the exact host wins, then

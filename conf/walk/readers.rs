@@ -8,7 +8,7 @@ use whodunit_filters::units::{Size, Span};
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
 use crate::schema::text::{Host, Name, Prefix, ServerName};
-use crate::sections::{FieldName, Secret, Trust};
+use crate::sections::{FieldName, Secret, Source, Trust, rate};
 
 /// Reads a text for its problem alone.
 pub(super) type Read = fn(&str) -> Result<(), String>;
@@ -26,6 +26,8 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("FieldName", from::<FieldName>),
     ("Secret", from::<Secret>),
     ("Trust", from::<Trust>),
+    ("Source", from::<Source>),
+    ("By", from::<rate::By>),
 ];
 
 fn by<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {

@@ -112,11 +112,15 @@ impl Diagnosis {
         }
     }
 
-    /// The seconds after which trying again is of use (`Retry-After`), where it is and is safe.
+    /// The seconds after which trying again is of use (`Retry-After`), where it is and is safe: as
+    /// far as it is known when, rounded up.
     #[must_use]
-    pub const fn retry_after(&self) -> Option<u32> {
+    pub fn retry_after(&self) -> Option<u32> {
+        let known = || self.evidence.number(Key::RetryMs).map(|ms| ms.div_ceil(1_000).max(1));
         match self.cause.again {
-            Again::After(seconds) if self.retryable => Some(seconds),
+            Again::After(seconds) if self.retryable => {
+                Some(known().map_or(seconds, |known| u32::try_from(known).unwrap_or(u32::MAX)))
+            }
             _ => None,
         }
     }

@@ -26,6 +26,10 @@ tokens! {
         MaxCount = "max_count",
         /// The limit that ran out, as a time.
         LimitMs = "limit_ms",
+        /// Whose requests are counted together: `client`, `route`, `header NAME`.
+        CountedBy = "counted_by",
+        /// After how long another request would be let through.
+        RetryMs = "retry_ms",
         /// The setting that holds the limit, by its place in the configuration.
         Setting = "setting",
         /// The name of the header field concerned (never its value).
@@ -231,6 +235,7 @@ impl Key {
             | Self::IdleMs
             | Self::OriginIdleMs
             | Self::UsualWaitMs
+            | Self::RetryMs
             | Self::CheckAgeMs => Unit::Millis,
             _ => Unit::Plain,
         }

@@ -14,6 +14,7 @@ use whodunit_filters::attribution::{
 };
 use whodunit_filters::chain::RouteView;
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rules::Rules;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
@@ -40,6 +41,7 @@ pub(crate) struct Case {
     pub(crate) books: Books,
     pub(crate) limits: Arc<LimitsInForce>,
     pub(crate) timeouts: Arc<TimeoutsInForce>,
+    pub(crate) rules: Arc<Rules>,
     /// The service told which timeouts are in force.
     pub(crate) told_timeouts: bool,
     /// The service was told that the attempt's connection carries other requests as well.
@@ -105,6 +107,7 @@ impl Case {
             exchange: Exchange::begin(RequestId::new()),
             limits: settings.limits.clone(),
             timeouts: settings.timeouts.clone(),
+            rules: settings.rules.clone(),
             told_timeouts: false,
             told_shared: false,
             settings,
@@ -157,6 +160,7 @@ impl Case {
             name: self.exchange.route.as_deref().unwrap_or_default(),
             limits: &self.limits,
             timeouts: &self.timeouts,
+            rules: &self.rules,
         }
     }
 

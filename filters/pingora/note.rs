@@ -13,6 +13,7 @@ use pingora::{Error, ErrorType, Result};
 use tokio::sync::oneshot;
 use whodunit_filters::attribution::{Cause, Evidence, Failure, NextHop, header};
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rules::Rules;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
@@ -35,6 +36,8 @@ pub struct Note {
     pub limits: Option<Arc<LimitsInForce>>,
     /// Time limits for this request in place of the settings'.
     pub timeouts: Option<Arc<TimeoutsInForce>>,
+    /// Rules for this request in place of the settings'.
+    pub rules: Option<Arc<Rules>>,
     /// How long the look-up of the origin's name took.
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.

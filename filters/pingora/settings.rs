@@ -10,6 +10,8 @@ use whodunit_filters::attribution::{Record, Redact};
 use whodunit_filters::chain::{self, Chain};
 use whodunit_filters::head::HeadLimits;
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rate::Rates;
+use whodunit_filters::rules::Rules;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::advice::Advice;
@@ -27,6 +29,8 @@ pub struct Settings {
     pub limits: Arc<LimitsInForce>,
     /// The time limits of a request for which the service notes no others.
     pub timeouts: Arc<TimeoutsInForce>,
+    /// The rules for a request for which the service notes no others.
+    pub rules: Arc<Rules>,
     /// What the ingress holds header sections to, before their route is known: the widest limits
     /// of any route.
     pub head: HeadLimits,
@@ -108,6 +112,7 @@ impl Settings {
             chain: Chain::new(node, filters),
             limits: Arc::new(filters.limits.in_force()),
             timeouts: Arc::new(filters.timeouts.in_force()),
+            rules: Arc::new(Rules { access: filters.access.in_force(), rates: Rates::default() }),
             head: head_limits(
                 filters.limits.request_header,
                 filters.limits.request_headers,

@@ -273,6 +273,9 @@ fn read_note(session: &mut Session, case: &mut Case) {
         case.timeouts = timeouts;
         case.told_timeouts = true;
     }
+    if let Some(rules) = note.rules.take() {
+        case.rules = rules;
+    }
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);
     }
