@@ -40,6 +40,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use resolve::{Resolved, Way};
 pub use schema::{Config, schema};
 
+use problem::Place;
 use tree::{Node, Step};
 
 /// A configuration that can be used.
@@ -55,19 +56,40 @@ pub struct Checked {
 
 impl Checked {
     /// What whoever uses the settings found wrong with them (a file that cannot be read, say), as
-    /// problems with their places. Each setting is given by the keys that lead to it.
+    /// problems with their places. Each setting is given by the keys that lead to it, where `[2]` is
+    /// the third of a list.
     #[must_use]
     pub fn refuse(&self, found: Vec<(Vec<&str>, String)>) -> Problems {
+        self.tell(found, Problem::error)
+    }
+
+    /// The same for what can be used but is probably not meant.
+    #[must_use]
+    pub fn doubt(&self, found: Vec<(Vec<&str>, String)>) -> Problems {
+        self.tell(found, Problem::warning)
+    }
+
+    fn tell(
+        &self,
+        found: Vec<(Vec<&str>, String)>,
+        problem: impl Fn(String, Place, String) -> Problem,
+    ) -> Problems {
         let (tree, _) = tree::read(self.warnings.text());
         let wrong = found.into_iter().map(|(keys, says)| match &tree {
             Some(tree) => {
-                let steps: Vec<_> = keys.into_iter().map(Step::Key).collect();
-                Problem::error(tree.named(&steps), tree.value(&steps), says)
+                let steps: Vec<_> = keys.into_iter().map(step).collect();
+                problem(tree.named(&steps), tree.value(&steps), says)
             }
-            None => Problem::error(keys.join("."), 0..0, says),
+            None => problem(keys.join("."), 0..0, says),
         });
         Problems::new(self.warnings.file(), self.warnings.text(), wrong.collect())
     }
+}
+
+/// A key, or a place in a list: no name has brackets.
+fn step(key: &str) -> Step<'_> {
+    let place = key.strip_prefix('[').and_then(|key| key.strip_suffix(']'));
+    place.and_then(|place| place.parse().ok()).map_or(Step::Key(key), Step::Index)
 }
 
 /// Reads and checks the configuration in a file. Gives the file's text as well, for

@@ -11,7 +11,7 @@ mod upstreams;
 use crate::problem::{Place, Problem};
 use crate::schema::Config;
 use crate::schema::route::Match;
-use crate::sections::{AccessInForce, LimitsInForce, TimeoutsInForce, rate};
+use crate::sections::{AccessInForce, Compression, LimitsInForce, TimeoutsInForce, rate};
 use crate::tree::{Node, Step};
 
 /// What follows from a configuration.
@@ -40,6 +40,8 @@ pub struct Way {
     pub rates: Vec<(rate::Rate, String)>,
     /// How many requests may be under way on it, and the place of that.
     pub concurrency: Option<(u32, String)>,
+    /// How answers are compressed on it, if they are.
+    pub compression: Option<Compression>,
 }
 
 /// Looks at the settings together. The tree is the checked one that they were made of: it knows what

@@ -4,8 +4,10 @@
 pub use whodunit_filters::access::{AccessInForce, AccessOverride, Source};
 pub use whodunit_filters::attribution::Statuses;
 pub use whodunit_filters::attribution::disclosure::{DiagnosisSettings, Disclose, On};
+pub use whodunit_filters::attribution::page::own::Codes;
 pub use whodunit_filters::attribution::redact::Redact;
 pub use whodunit_filters::chain::Settings;
+pub use whodunit_filters::compression::{Compression, ContentType};
 pub use whodunit_filters::field::FieldName;
 pub use whodunit_filters::limits::{LimitsInForce, LimitsOverride};
 pub use whodunit_filters::rate;

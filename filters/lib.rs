@@ -56,6 +56,7 @@ pub mod access;
 pub mod attribution;
 pub mod chain;
 pub mod chunked;
+pub mod compression;
 pub mod field;
 #[cfg(test)]
 mod fixture;

@@ -2,12 +2,13 @@
 //! (answer, judge, record) `Attributed` does around it, as for anybody's service.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use http::StatusCode;
+use bytes::Bytes;
 use http::header::{CONNECTION, HOST, UPGRADE};
+use http::{HeaderMap, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
@@ -21,6 +22,7 @@ use whodunit_filters::attribution::{
 use whodunit_pingora::connect::Latch;
 use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_looked_at, not_reached};
 
+use crate::compress::{self, Encoder};
 use crate::plan::{Destination, Plan};
 use crate::upstream::check::{Checks, worth_a_look};
 use crate::upstream::dial::{self, Source};
@@ -49,6 +51,7 @@ pub struct Trip {
     latch: Option<Latch>,
     /// Held until the request ends, however that comes about.
     lane: Option<Place>,
+    encoder: Option<Encoder>,
     place: Option<Place>,
     line: Option<Place>,
 }
@@ -208,6 +211,45 @@ impl ProxyHttp for Gateway {
             latch.hold();
         }
         Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        trip: &mut Trip,
+    ) -> Result<()> {
+        if let Some(compression) = trip.destination.as_ref().and_then(|to| to.compression.as_ref())
+        {
+            let encoder = compress::begin(compression, session, response);
+            trip.encoder = encoder.map_err(|error| compress::failed(&error))?;
+        }
+        Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        trip: &mut Trip,
+    ) -> Result<Option<Duration>> {
+        if let Some(encoder) = &mut trip.encoder {
+            let encoded = encoder.encode(body.as_ref(), end);
+            *body = encoded.map_err(|error| compress::failed(&error))?;
+        }
+        Ok(None)
+    }
+
+    /// A compressed body ends here, and takes the place of the trailers (RFC 9110 section 6.5.1).
+    async fn response_trailer_filter(
+        &self,
+        _: &mut Session,
+        _: &mut HeaderMap,
+        trip: &mut Trip,
+    ) -> Result<Option<Bytes>> {
+        let end = trip.encoder.as_mut().map(|encoder| encoder.encode(None, true)).transpose();
+        Ok(end.map_err(|error| compress::failed(&error))?.flatten())
     }
 
     /// A name whose address cannot be reached is asked for anew. With no other endpoint left, another

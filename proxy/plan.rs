@@ -8,6 +8,8 @@ use whodunit_conf::schema::upstream::{
     Protocol as ProtocolSection, Tls as TlsSection, Upstream as UpstreamSection,
 };
 use whodunit_conf::{Checked, Problems, Way};
+use whodunit_filters::attribution::page::own::Pages;
+use whodunit_filters::compression::Compression;
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::rate::{Meter, Rates};
 use whodunit_filters::rules::Rules;
@@ -15,6 +17,7 @@ use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_pingora::connect::Protocol;
 use whodunit_pingora::{Settings, Which};
 
+use crate::pages;
 use crate::routes::{Matcher, Routes};
 use crate::upstream::own::Listeners;
 use crate::upstream::places::{Lane, Registry, Room};
@@ -31,6 +34,10 @@ pub struct Plan {
     pub upstreams: BTreeMap<String, Arc<Pool>>,
     /// Whether endpoints that fail are looked at.
     pub checks: bool,
+    /// The deployment's own pages.
+    pub pages: Arc<Pages>,
+    /// What is probably not meant about the files that were read.
+    pub doubts: Option<Problems>,
 }
 
 /// Where a route leads, with the settings in force on the way.
@@ -47,6 +54,8 @@ pub struct Destination {
     pub rules: Arc<Rules>,
     /// How many may be under way, if there is a limit.
     pub lane: Option<Lane>,
+    /// How answers are compressed, if they are.
+    pub compression: Option<Compression>,
 }
 
 impl Plan {
@@ -58,6 +67,7 @@ impl Plan {
     /// settings if they cannot be read.
     pub fn of(checked: &Checked, own: Listeners, places: &Registry) -> Result<Self, Problems> {
         let section = &checked.config.resolver;
+        let (pages, doubts) = pages::load(checked)?;
         let resolver = Resolver::new(&ResolverSettings {
             servers: section.servers.iter().map(|server| server.0).collect(),
             timeout: section.timeout.0,
@@ -94,11 +104,18 @@ impl Plan {
                 limits: Arc::new(way.limits.clone()),
                 timeouts: Arc::new(way.timeouts.clone()),
                 rules: Arc::new(rules(way, places)),
+                compression: way.compression.clone(),
                 lane: way.concurrency.clone().map(|(most, at)| places.lane(&way.name, most, at)),
             };
             (matcher, Arc::new(destination))
         });
-        Ok(Self { routes: Routes::new(routes), upstreams, checks: checked.config.diagnosis.checks })
+        Ok(Self {
+            routes: Routes::new(routes),
+            upstreams,
+            checks: checked.config.diagnosis.checks,
+            pages: Arc::new(pages),
+            doubts: Some(doubts),
+        })
     }
 }
 

@@ -122,7 +122,8 @@ impl Running {
                 drop(self.ledger.requests(&listener, &way.name));
             }
         }
-        let settings = plan::settings(checked, &self.node, listeners);
+        let mut settings = plan::settings(checked, &self.node, listeners);
+        settings.pages = plan.pages.clone();
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
         self.checked.store(checked.clone());

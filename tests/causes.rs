@@ -152,8 +152,6 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("proxy_stopping", "the process has ended by then: among the tests of operation"),
     ("tunnel_broken", "beside the other tunnels"),
     ("request_write_failed", "its answer and its record differ: beside the cases"),
-    ("denied_by_policy", NAMED),
-    ("rate_limited", NAMED),
     ("address_prohibited", NAMED),
     ("no_healthy_upstream", NAMED),
 ];

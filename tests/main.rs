@@ -1,5 +1,6 @@
 //! Tests over real sockets, against the real binary.
 
+mod access;
 mod accuracy;
 mod apart;
 mod causes;

@@ -50,16 +50,18 @@ fn way(check: &Check<'_>, name: String, upstream: &str, route: Option<(usize, &R
         limits = limits.with(&place, &over.limits);
     }
     let mut access = filters.access.in_force();
+    let mut compression = check.config.compression.clone();
     let (mut rates, mut concurrency) = (Vec::new(), None);
     if let Some((index, over)) = route {
         access = access.with(&check.tree.named(&steps!["routes", index]), &over.access);
         rates = super::rates::of(check, index, over);
         let place = check.tree.named(&steps!["routes", index, "concurrency"]);
+        compression = over.compression.clone().unwrap_or(compression);
         concurrency = over.concurrency.map(|most| (most, place));
     }
     let matches = route.map(|(_, route)| route.matches.clone()).unwrap_or_default();
     let upstream = upstream.to_owned();
-    Way { name, matches, upstream, timeouts, limits, access, rates, concurrency }
+    Way { name, matches, upstream, timeouts, limits, access, rates, concurrency, compression }
 }
 
 /// Without routes, a single upstream takes everything.

@@ -1,10 +1,10 @@
 //! `routes`: which requests go where.
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::text::{Host, Name, Prefix};
-use crate::sections::{AccessOverride, LimitsOverride, TimeoutsOverride, rate};
+use crate::sections::{AccessOverride, Compression, LimitsOverride, TimeoutsOverride, rate};
 
 /// One route: which requests it takes, and the upstream they go to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +35,15 @@ pub struct Route {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub concurrency: Option<u32>,
+    /// How answers are compressed on this route, in place of what is said globally. Null: they are
+    /// not.
+    #[serde(default, deserialize_with = "stated")]
+    pub compression: Option<Option<Compression>>,
+}
+
+/// Reads a key that is present, so that `null` can override.
+fn stated<'de, D: Deserializer<'de>>(read: D) -> Result<Option<Option<Compression>>, D::Error> {
+    Option::deserialize(read).map(Some)
 }
 
 /// The requests of a route. Of several routes that fit, the one with the exact host wins, then

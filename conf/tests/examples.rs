@@ -7,6 +7,8 @@ use std::path::Path;
 use serde_json::Value;
 use whodunit_conf::schema::route::{Match, Route};
 use whodunit_conf::schema::upstream::{Balance, Retries, Tls, Upstream};
+use whodunit_conf::sections::Compression;
+use whodunit_conf::sections::rate::Several;
 use whodunit_conf::{Checked, Config, parse, schema};
 
 fn example(name: &str) -> (String, Checked) {
@@ -48,8 +50,10 @@ fn the_full_example_is_the_defaults() {
     assert_eq!((tls, hop), (Some(Tls::default()), false));
     assert_eq!((balance, retries), (Balance::default(), Retries::default()));
     assert!(endpoints.iter().all(|endpoint| endpoint.weight == 1));
-    let Route { name, matches, .. } = routes[0].clone();
+    let Route { name, matches, rate, concurrency, compression, .. } = routes[0].clone();
     assert_eq!((name, matches), (None, Match::default()));
+    assert_eq!((concurrency, compression), (None, Some(Some(Compression::default()))));
+    assert_eq!(rate.0, serde_json::from_str::<Several>(r#"{"requests":100}"#).expect("a rate").0);
     // What a route and an upstream may override is shown at the value it has without.
     let way = &checked.resolved.routes[0];
     let plain = Config::default().filters;
@@ -63,6 +67,10 @@ fn the_full_example_is_the_defaults() {
     assert_eq!(
         shown(&format!("{:?}", way.timeouts)),
         shown(&format!("{:?}", plain.timeouts.in_force()))
+    );
+    assert_eq!(
+        shown(&format!("{:?}", way.access)),
+        shown(&format!("{:?}", plain.access.in_force()))
     );
     assert_eq!(
         shown(&format!("{:?}", way.limits)),
@@ -105,8 +113,8 @@ fn every(
     path: &str,
     missing: &mut BTreeSet<String>,
 ) {
-    // A word stands for the whole of it: the map is the longer form.
-    if path == "diagnosis.statuses" {
+    // A word, an empty list or `null` stands for the whole of it.
+    if ["diagnosis.statuses", "error_pages", "compression"].contains(&path) {
         return;
     }
     if let Some(name) = rule["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {

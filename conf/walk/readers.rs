@@ -7,8 +7,9 @@ use whodunit_filters::units::{Size, Span};
 
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
+use crate::schema::page::Statuses;
 use crate::schema::text::{Host, Name, Prefix, ServerName};
-use crate::sections::{FieldName, Secret, Source, Trust, rate};
+use crate::sections::{ContentType, FieldName, Secret, Source, Trust, rate};
 
 /// Reads a text for its problem alone.
 pub(super) type Read = fn(&str) -> Result<(), String>;
@@ -28,6 +29,8 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("Trust", from::<Trust>),
     ("Source", from::<Source>),
     ("By", from::<rate::By>),
+    ("ContentType", from::<ContentType>),
+    ("ErrorStatuses", by::<Statuses>),
 ];
 
 fn by<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {

@@ -9,7 +9,8 @@ use http::{HeaderMap, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::date::get_cached_date;
 use pingora::proxy::Session;
-use whodunit_filters::attribution::page::{self, Grpc};
+use whodunit_filters::attribution::page::own::Template;
+use whodunit_filters::attribution::page::{self, Format, Grpc};
 use whodunit_filters::attribution::{Diagnosis, header};
 use whodunit_filters::methods;
 use whodunit_filters::node::identifier;
@@ -99,15 +100,13 @@ impl Reply {
             fields.push(("grpc-message", value(&grpc.message)));
             return Self { status: StatusCode::OK, fields, body: Bytes::new() };
         }
-        let body = page::body(
-            asked.accept,
-            exchange,
-            verdict,
-            status.as_u16(),
-            case.disclosure,
-            &settings.node,
-            SystemTime::now(),
-        );
+        let (code, disclosure, now) = (status.as_u16(), case.disclosure, SystemTime::now());
+        let body = match own_page(case, code, asked.accept) {
+            Some(own) => own.body(exchange, verdict, code, disclosure, &settings.node, now),
+            None => {
+                page::body(asked.accept, exchange, verdict, code, disclosure, &settings.node, now)
+            }
+        };
         fields.push(("Vary", HeaderValue::from_static("Accept")));
         fields.push(("Content-Type", HeaderValue::from_static(body.content_type)));
         fields.push(("Content-Length", HeaderValue::from(body.bytes.len())));
@@ -166,6 +165,16 @@ impl Reply {
         }
         response
     }
+}
+
+/// The deployment's own page for this status, if there is one and the client would rather have HTML.
+fn own_page<'c>(case: &'c Case, status: u16, accept: Option<&[u8]>) -> Option<&'c Template> {
+    let pages = &case.settings.pages;
+    if pages.0.is_empty() || Format::choose(accept) != Format::Html {
+        return None;
+    }
+    let host = case.exchange.request.as_ref().map_or("", |request| request.host.as_str());
+    pages.find(host, status)
 }
 
 fn put_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use whodunit_filters::attribution::disclosure::DiagnosisSettings;
 use whodunit_filters::attribution::ledger::Ledger;
+use whodunit_filters::attribution::page::own::Pages;
 use whodunit_filters::attribution::status::Statuses;
 use whodunit_filters::attribution::{Record, Redact};
 use whodunit_filters::chain::{self, Chain};
@@ -40,6 +41,8 @@ pub struct Settings {
     pub diagnosis: DiagnosisSettings,
     /// Which status tells which cause.
     pub statuses: Statuses,
+    /// Pages in place of ours, for clients that would rather have HTML.
+    pub pages: Arc<Pages>,
     /// What never reaches a log.
     pub redact: Redact,
     /// Which requests are recorded.
@@ -121,6 +124,7 @@ impl Settings {
             listeners: Listeners::default(),
             diagnosis: DiagnosisSettings::default(),
             statuses: Statuses::default(),
+            pages: Arc::default(),
             redact: Redact::default(),
             which: Which::default(),
         }
