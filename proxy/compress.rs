@@ -5,14 +5,15 @@ use std::io::{self, Write as _};
 use brotli::CompressorWriter;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
-use http::{HeaderName, HeaderValue};
+use http::header::CONTENT_ENCODING;
+use http::{HeaderName, HeaderValue, Method};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use whodunit_filters::attribution::cause::proxy::PROXY_BUG;
 use whodunit_filters::attribution::{Failure, Key};
 use whodunit_filters::chain::{Edit, ResponseView};
 use whodunit_filters::compression::{Coding, Compression, Decision, Levels};
-use whodunit_pingora::deny;
+use whodunit_pingora::{Noted as _, deny};
 
 /// The window of brotli and zstd, as a power of two: what an answer under way may take of memory.
 const WINDOW: u32 = 19;
@@ -32,7 +33,7 @@ enum Codec {
 /// Decides about an answer, and changes its header section accordingly.
 pub(crate) fn begin(
     settings: &Compression,
-    session: &Session,
+    session: &mut Session,
     response: &mut ResponseHeader,
 ) -> io::Result<Option<Encoder>> {
     let request = session.req_header();
@@ -47,10 +48,12 @@ pub(crate) fn begin(
     }
     let came = response.headers.clone();
     decision.apply(&request.method, &came, &mut Answer(response));
-    match decision {
-        Decision::Encode(coding) => Encoder::new(coding, settings.levels).map(Some),
-        Decision::Leave | Decision::Vary => Ok(None),
+    let Decision::Encode(coding) = decision else { return Ok(None) };
+    // An answer without a body may come without a word about its length, over HTTP/2.
+    if request.method != Method::HEAD {
+        session.note().bodiless = Some(|response| drop(response.remove_header(&CONTENT_ENCODING)));
     }
+    Encoder::new(coding, settings.levels).map(Some)
 }
 
 /// An encoder that fails: it takes any bytes, so that is a fault of ours.

@@ -48,6 +48,9 @@ pub struct Note {
     /// Facts about the attempt that has just failed, to stand beside its failure. Looked at after
     /// `fail_to_connect` and `error_while_proxy`.
     pub evidence: Evidence,
+    /// Takes back what the service said in the header section about a body that does not follow it,
+    /// which no hook of its is told. Called as that goes out.
+    pub bodiless: Option<fn(&mut ResponseHeader)>,
     /// What the service has begun to find out about that attempt. Looked at likewise.
     pub inquiry: Option<Inquiry>,
     /// The other way round: why the request failed, if it did, for the service's `logging`.
@@ -166,8 +169,11 @@ impl HttpModule for NoteModule {
     async fn response_header_filter(
         &mut self,
         response: &mut ResponseHeader,
-        _: bool,
+        end: bool,
     ) -> Result<()> {
+        if let (true, Some(take_back)) = (end, self.note.bodiless.take()) {
+            take_back(response);
+        }
         if let Some(ours) = self.net().tell(response.status.as_u16()) {
             let theirs = view::joined(&response.headers, &reply::PROXY_STATUS);
             reply::attach(response, &header::append(theirs.as_deref(), &ours));
