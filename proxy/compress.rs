@@ -56,10 +56,12 @@ pub(crate) fn begin(
     Encoder::new(coding, settings.levels).map(Some)
 }
 
-/// An encoder that fails: it takes any bytes, so that is a fault of ours.
-pub(crate) fn failed(error: &io::Error) -> Box<pingora::Error> {
-    let at = format!("compressing an answer: {error}");
-    deny(Failure::denied(&PROXY_BUG).with(Key::At, at))
+/// An encoder takes any bytes: if it fails, that is a fault of ours.
+pub(crate) fn sure<T>(done: io::Result<T>) -> pingora::Result<T> {
+    done.map_err(|error| {
+        let at = format!("compressing an answer: {error}");
+        deny(Failure::denied(&PROXY_BUG).with(Key::At, at))
+    })
 }
 
 impl Encoder {

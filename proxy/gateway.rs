@@ -140,7 +140,7 @@ impl ProxyHttp for Gateway {
         note.trusted_hop = destination.pool.upstream.hop;
         note.limits = Some(destination.limits.clone());
         note.timeouts = Some(destination.timeouts.clone());
-        note.rules = Some(destination.rules.clone());
+        note.rules.clone_from(&destination.rules);
         trip.destination = Some(destination);
         Ok(false)
     }
@@ -221,8 +221,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         if let Some(compression) = trip.destination.as_ref().and_then(|to| to.compression.as_ref())
         {
-            let encoder = compress::begin(compression, session, response);
-            trip.encoder = encoder.map_err(|error| compress::failed(&error))?;
+            trip.encoder = compress::sure(compress::begin(compression, session, response))?;
         }
         Ok(())
     }
@@ -235,8 +234,7 @@ impl ProxyHttp for Gateway {
         trip: &mut Trip,
     ) -> Result<Option<Duration>> {
         if let Some(encoder) = &mut trip.encoder {
-            let encoded = encoder.encode(body.as_ref(), end);
-            *body = encoded.map_err(|error| compress::failed(&error))?;
+            *body = compress::sure(encoder.encode(body.as_ref(), end))?;
         }
         Ok(None)
     }
@@ -249,7 +247,7 @@ impl ProxyHttp for Gateway {
         trip: &mut Trip,
     ) -> Result<Option<Bytes>> {
         let end = trip.encoder.as_mut().map(|encoder| encoder.encode(None, true)).transpose();
-        Ok(end.map_err(|error| compress::failed(&error))?.flatten())
+        Ok(compress::sure(end)?.flatten())
     }
 
     /// A name whose address cannot be reached is asked for anew. With no other endpoint left, another

@@ -8,6 +8,7 @@ use whodunit_conf::schema::upstream::{
     Protocol as ProtocolSection, Tls as TlsSection, Upstream as UpstreamSection,
 };
 use whodunit_conf::{Checked, Problems, Way};
+use whodunit_filters::access::Access;
 use whodunit_filters::attribution::page::own::Pages;
 use whodunit_filters::compression::Compression;
 use whodunit_filters::limits::LimitsInForce;
@@ -50,8 +51,8 @@ pub struct Destination {
     pub limits: Arc<LimitsInForce>,
     /// The timeouts in force.
     pub timeouts: Arc<TimeoutsInForce>,
-    /// Who may come in, and how often.
-    pub rules: Arc<Rules>,
+    /// Who may come in, and how often, where that is not as it is globally.
+    pub rules: Option<Arc<Rules>>,
     /// How many may be under way, if there is a limit.
     pub lane: Option<Lane>,
     /// How answers are compressed, if they are.
@@ -103,7 +104,7 @@ impl Plan {
                 pool: upstreams[&way.upstream].clone(),
                 limits: Arc::new(way.limits.clone()),
                 timeouts: Arc::new(way.timeouts.clone()),
-                rules: Arc::new(rules(way, places)),
+                rules: rules(way, places, &checked.config.filters.access).map(Arc::new),
                 compression: way.compression.clone(),
                 lane: way.concurrency.clone().map(|(most, at)| places.lane(&way.name, most, at)),
             };
@@ -119,13 +120,16 @@ impl Plan {
     }
 }
 
-/// The rules of a route, with the counts that go on from an earlier plan.
-fn rules(way: &Way, places: &Registry) -> Rules {
+/// The rules of a route, where it has any of its own, with the counts that go on from an earlier plan.
+fn rules(way: &Way, places: &Registry, all: &Access) -> Option<Rules> {
+    if way.rates.is_empty() && way.access == all.in_force() {
+        return None;
+    }
     let (rates, at): (Vec<_>, Vec<_>) = way.rates.iter().cloned().unzip();
     let tables = places.rates.of(&way.name, &rates);
     let meters = rates.into_iter().zip(at).zip(tables);
     let meters = meters.map(|((rate, place), table)| Meter { rate, place: place.into(), table });
-    Rules { access: way.access.clone(), rates: Rates(meters.collect()) }
+    Some(Rules { access: way.access.clone(), rates: Rates(meters.collect()) })
 }
 
 /// An upstream; if a file of its `tls` cannot be used, the key there and why.

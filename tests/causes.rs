@@ -6,6 +6,7 @@
 
 mod answer;
 pub(crate) mod path;
+mod policy;
 mod request;
 
 use whodunit_filters::attribution::cause::CATALOGUE;
@@ -57,7 +58,7 @@ pub(crate) struct Case {
 
 /// All cases.
 pub(crate) fn all() -> Vec<Case> {
-    let here = [request::all(), path::all(), answer::all()].concat();
+    let here = [request::all(), policy::all(), path::all(), answer::all()].concat();
     [here, crate::tls::all(), crate::streams::all()].concat()
 }
 

@@ -2,6 +2,7 @@
 
 mod streams;
 
+use std::fmt::Write as _;
 use std::io::Read;
 
 use crate::rig::h2client::{Http2, request};
@@ -15,7 +16,10 @@ const ALL: [&str; 3] = ["gzip", "br", "zstd"];
 
 /// Words enough to be worth it.
 pub(crate) fn page() -> String {
-    (0..2_000).map(|number| format!("<p>paragraph {number}</p>\n")).collect()
+    (0..2_000_u32).fold(String::new(), |mut page, number| {
+        writeln!(page, "<p>paragraph {number}</p>").expect("a string takes it");
+        page
+    })
 }
 
 /// A body with the coding taken off, as far as it goes, and whether it is whole.
@@ -36,7 +40,7 @@ pub(crate) fn compressing(origin: &Origin) -> Settings {
     Settings::endpoints(&[&origin.endpoint]).h2c().with("compression", "min_size: 100B")
 }
 
-/// An origin that says what the target asks for: `/TYPE/STATUS`, with a query of fields more.
+/// An origin that says what the target asks for: `/TYPE/STATUS`, with a field more in its query.
 fn origin() -> Origin {
     Origin::serving(|request: &Request| {
         let body = page();
@@ -44,14 +48,10 @@ fn origin() -> Origin {
         let mut parts = path.trim_start_matches('/').splitn(3, '/');
         let kind = format!("{}/{}", parts.next().unwrap_or(""), parts.next().unwrap_or(""));
         let status = parts.next().filter(|status| !status.is_empty()).unwrap_or("200");
-        let more: String = query
-            .split('&')
-            .filter(|field| !field.is_empty())
-            .map(|field| {
-                let (name, value) = field.split_once('=').expect("a field");
-                format!("{name}: {value}\r\n")
-            })
-            .collect();
+        let more = match query.split_once('=') {
+            Some((name, value)) => format!("{name}: {value}\r\n"),
+            None => String::new(),
+        };
         let body = if request.method == "HEAD" { "" } else { &body };
         let head = format!("HTTP/1.1 {status} Fine\r\nContent-Type: {kind}\r\n{more}");
         format!(

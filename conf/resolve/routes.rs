@@ -56,7 +56,7 @@ fn way(check: &Check<'_>, name: String, upstream: &str, route: Option<(usize, &R
         access = access.with(&check.tree.named(&steps!["routes", index]), &over.access);
         rates = super::rates::of(check, index, over);
         let place = check.tree.named(&steps!["routes", index, "concurrency"]);
-        compression = over.compression.clone().unwrap_or(compression);
+        compression = over.compression.clone().map_or(compression, |instead| instead.0);
         concurrency = over.concurrency.map(|most| (most, place));
     }
     let matches = route.map(|(_, route)| route.matches.clone()).unwrap_or_default();

@@ -38,13 +38,18 @@ pub struct Route {
     /// How answers are compressed on this route, in place of what is said globally. Null: they are
     /// not.
     #[serde(default, deserialize_with = "stated")]
-    pub compression: Option<Option<Compression>>,
+    pub compression: Option<Instead>,
 }
 
 /// Reads a key that is present, so that `null` can override.
-fn stated<'de, D: Deserializer<'de>>(read: D) -> Result<Option<Option<Compression>>, D::Error> {
-    Option::deserialize(read).map(Some)
+fn stated<'de, D: Deserializer<'de>>(read: D) -> Result<Option<Instead>, D::Error> {
+    Instead::deserialize(read).map(Some)
 }
+
+/// What stands in place of the global `compression`, if only that there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Instead(pub Option<Compression>);
 
 /// The requests of a route. Of several routes that fit, the one with the exact host wins, then
 /// the longest wildcard, then the one for any host; among those, the longest path.

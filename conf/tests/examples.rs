@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use whodunit_conf::schema::route::{Match, Route};
+use whodunit_conf::schema::route::{Instead, Match, Route};
 use whodunit_conf::schema::upstream::{Balance, Retries, Tls, Upstream};
 use whodunit_conf::sections::Compression;
 use whodunit_conf::sections::rate::Several;
@@ -52,7 +52,7 @@ fn the_full_example_is_the_defaults() {
     assert!(endpoints.iter().all(|endpoint| endpoint.weight == 1));
     let Route { name, matches, rate, concurrency, compression, .. } = routes[0].clone();
     assert_eq!((name, matches), (None, Match::default()));
-    assert_eq!((concurrency, compression), (None, Some(Some(Compression::default()))));
+    assert_eq!((concurrency, compression), (None, Some(Instead(Some(Compression::default())))));
     assert_eq!(rate.0, serde_json::from_str::<Several>(r#"{"requests":100}"#).expect("a rate").0);
     // What a route and an upstream may override is shown at the value it has without.
     let way = &checked.resolved.routes[0];

@@ -41,7 +41,8 @@ pub(crate) struct Case {
     pub(crate) books: Books,
     pub(crate) limits: Arc<LimitsInForce>,
     pub(crate) timeouts: Arc<TimeoutsInForce>,
-    pub(crate) rules: Arc<Rules>,
+    /// The rules, if the service noted others than the settings'.
+    pub(crate) rules: Option<Arc<Rules>>,
     /// The service told which timeouts are in force.
     pub(crate) told_timeouts: bool,
     /// The service was told that the attempt's connection carries other requests as well.
@@ -107,7 +108,7 @@ impl Case {
             exchange: Exchange::begin(RequestId::new()),
             limits: settings.limits.clone(),
             timeouts: settings.timeouts.clone(),
-            rules: settings.rules.clone(),
+            rules: None,
             told_timeouts: false,
             told_shared: false,
             settings,
@@ -160,7 +161,7 @@ impl Case {
             name: self.exchange.route.as_deref().unwrap_or_default(),
             limits: &self.limits,
             timeouts: &self.timeouts,
-            rules: &self.rules,
+            rules: self.rules.as_deref().unwrap_or(&self.settings.rules),
         }
     }
 

@@ -31,7 +31,7 @@ pub struct Settings {
     /// The time limits of a request for which the service notes no others.
     pub timeouts: Arc<TimeoutsInForce>,
     /// The rules for a request for which the service notes no others.
-    pub rules: Arc<Rules>,
+    pub rules: Rules,
     /// What the ingress holds header sections to, before their route is known: the widest limits
     /// of any route.
     pub head: HeadLimits,
@@ -115,7 +115,7 @@ impl Settings {
             chain: Chain::new(node, filters),
             limits: Arc::new(filters.limits.in_force()),
             timeouts: Arc::new(filters.timeouts.in_force()),
-            rules: Arc::new(Rules { access: filters.access.in_force(), rates: Rates::default() }),
+            rules: Rules { access: filters.access.in_force(), rates: Rates::default() },
             head: head_limits(
                 filters.limits.request_header,
                 filters.limits.request_headers,

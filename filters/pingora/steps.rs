@@ -274,7 +274,7 @@ fn read_note(session: &mut Session, case: &mut Case) {
         case.told_timeouts = true;
     }
     if let Some(rules) = note.rules.take() {
-        case.rules = rules;
+        case.rules = Some(rules);
     }
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);
