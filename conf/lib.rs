@@ -42,6 +42,7 @@ pub use resolve::{Resolved, Way};
 pub use schema::{Config, schema};
 pub use tree::Step;
 
+use problem::Place;
 use tree::{Kind, Node};
 
 /// A configuration that can be used.
@@ -57,23 +58,46 @@ pub struct Checked {
 
 impl Checked {
     /// What whoever uses the settings found wrong with them (a file that cannot be read, say), as
-    /// problems with their places. Each setting is given by the keys that lead to it.
+    /// problems with their places. Each setting is given by the keys that lead to it, where `[2]` is
+    /// the third of a list.
     #[must_use]
     pub fn refuse(&self, found: Vec<(Vec<&str>, String)>) -> Problems {
-        let step = |keys: Vec<_>| keys.into_iter().map(Step::Key).collect();
+        let step = |keys: Vec<_>| keys.into_iter().map(step).collect();
         self.refuse_at(found.into_iter().map(|(keys, says)| (step(keys), says)).collect())
     }
 
     /// The same where a place in a list is among the steps.
     #[must_use]
     pub fn refuse_at(&self, found: Vec<(Vec<Step<'_>>, String)>) -> Problems {
+        self.tell(found, Problem::error)
+    }
+
+    /// The same for what can be used but is probably not meant.
+    #[must_use]
+    pub fn doubt(&self, found: Vec<(Vec<&str>, String)>) -> Problems {
+        let step = |keys: Vec<_>| keys.into_iter().map(step).collect();
+        let found = found.into_iter().map(|(keys, says)| (step(keys), says)).collect();
+        self.tell(found, Problem::warning)
+    }
+
+    fn tell(
+        &self,
+        found: Vec<(Vec<Step<'_>>, String)>,
+        problem: impl Fn(String, Place, String) -> Problem,
+    ) -> Problems {
         let (tree, _) = tree::read(self.warnings.text());
         let tree = tree.unwrap_or(Node { place: 0..0, kind: Kind::Null });
         let wrong = found
             .into_iter()
-            .map(|(steps, says)| Problem::error(tree.named(&steps), tree.value(&steps), says));
+            .map(|(steps, says)| problem(tree.named(&steps), tree.value(&steps), says));
         Problems::new(self.warnings.file(), self.warnings.text(), wrong.collect())
     }
+}
+
+/// A key, or a place in a list: no name has brackets.
+fn step(key: &str) -> Step<'_> {
+    let place = key.strip_prefix('[').and_then(|key| key.strip_suffix(']'));
+    place.and_then(|place| place.parse().ok()).map_or(Step::Key(key), Step::Index)
 }
 
 /// Reads and checks the configuration in a file. Gives the file's text as well, for

@@ -5,6 +5,7 @@ mod addresses;
 mod health;
 mod numbers;
 mod process;
+mod rates;
 mod rest;
 mod routes;
 mod spread;
@@ -13,7 +14,7 @@ mod upstreams;
 use crate::problem::{Place, Problem};
 use crate::schema::Config;
 use crate::schema::route::{Match, Route};
-use crate::sections::{LimitsInForce, TimeoutsInForce};
+use crate::sections::{AccessInForce, Compression, LimitsInForce, TimeoutsInForce, rate};
 use crate::tree::{Node, Step};
 
 /// What follows from a configuration.
@@ -40,6 +41,14 @@ pub struct Way {
     pub timeouts: TimeoutsInForce,
     /// The limits that hold on it, likewise.
     pub limits: LimitsInForce,
+    /// Who may come in on it: as it says itself, else as is said globally.
+    pub access: AccessInForce,
+    /// The rates that hold on it, each with its place.
+    pub rates: Vec<(rate::Rate, String)>,
+    /// How many requests may be under way on it, and the place of that.
+    pub concurrency: Option<(u32, String)>,
+    /// How answers are compressed on it, if they are.
+    pub compression: Option<Compression>,
 }
 
 /// Looks at the settings together. The tree is the checked one that they were made of: it knows what
@@ -52,6 +61,7 @@ pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) 
     numbers::check(&mut check);
     process::check(&mut check);
     rest::check(&mut check);
+    rates::check(&mut check);
     let routes = routes::check(&mut check);
     (Resolved { routes }, check.problems)
 }

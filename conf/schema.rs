@@ -4,6 +4,7 @@
 pub mod address;
 pub mod health;
 pub mod log;
+pub mod page;
 pub mod process;
 pub mod route;
 pub mod spread;
@@ -18,9 +19,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use whodunit_filters::units::Span;
 
-use crate::sections::{DiagnosisSettings, Disclose, On, Secret, Settings, Statuses};
+use crate::sections::{Compression, DiagnosisSettings, Disclose, On, Secret, Settings, Statuses};
 use address::Address;
 use log::Log;
+use page::ErrorPage;
 use process::{Account, Shutdown, Takeover};
 use route::Route;
 use text::Name;
@@ -45,6 +47,10 @@ pub struct Config {
     pub filters: Settings,
     /// What clients are told about failures.
     pub diagnosis: Diagnosis,
+    /// Pages in place of ours for errors that are made here.
+    pub error_pages: Vec<ErrorPage>,
+    /// How answers are compressed for clients that accept it. Null: they go out as they came.
+    pub compression: Option<Compression>,
     /// The log of requests.
     pub log: Log,
     /// How host names are resolved.
@@ -175,6 +181,8 @@ impl Default for Config {
             admin: Admin::default(),
             filters: Settings::default(),
             diagnosis: Diagnosis::default(),
+            error_pages: Vec::new(),
+            compression: None,
             log: Log::default(),
             resolver: Resolver::default(),
             threads: None,

@@ -5,12 +5,12 @@
 //! calls and its section of the configuration follow from that line.
 
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use crate::attribution::{Failure, RequestId};
-use crate::{forwarded, framing, limits, loops, methods, timeouts};
+use crate::{access, forwarded, framing, limits, loops, methods, rate, rules, timeouts};
 
 /// What a filter decides.
 #[derive(Debug)]
@@ -58,6 +58,8 @@ pub struct RequestView<'a> {
     pub id: &'a RequestId,
     /// When the request began.
     pub began: SystemTime,
+    /// When its header section was there.
+    pub arrived: Instant,
 }
 
 /// The route that a request takes, with the settings in force on it.
@@ -69,6 +71,8 @@ pub struct RouteView<'a> {
     pub limits: &'a limits::LimitsInForce,
     /// The timeouts in force.
     pub timeouts: &'a timeouts::TimeoutsInForce,
+    /// The rules in force.
+    pub rules: &'a rules::Rules,
 }
 
 /// The header section of the origin's final answer.
@@ -159,6 +163,10 @@ macro_rules! filters {
 }
 
 filters! {
+    /// Who may come in.
+    access: access::Gatekeeper, "access" access::Access;
+    /// How often.
+    rate: rate::Throttle;
     /// Methods that are not forwarded.
     methods: methods::Methods;
     /// How large things may be.

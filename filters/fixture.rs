@@ -1,12 +1,13 @@
 //! Requests and routes for the filters' tests.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use crate::attribution::RequestId;
 use crate::chain::{Peer, RequestView, ResponseView, RouteView};
 use crate::limits::LimitsInForce;
+use crate::rules::Rules;
 use crate::timeouts::TimeoutsInForce;
 
 /// What views borrow from.
@@ -19,6 +20,8 @@ pub(crate) struct Scene {
     pub(crate) route: &'static str,
     pub(crate) limits: LimitsInForce,
     pub(crate) timeouts: TimeoutsInForce,
+    pub(crate) rules: Rules,
+    pub(crate) arrived: Instant,
 }
 
 impl Scene {
@@ -38,6 +41,8 @@ impl Scene {
             route: "web",
             limits: LimitsInForce::default(),
             timeouts: TimeoutsInForce::default(),
+            rules: Rules::default(),
+            arrived: Instant::now(),
         }
     }
 
@@ -54,6 +59,7 @@ impl Scene {
             listener: "0.0.0.0:8080",
             id: &self.id,
             began: UNIX_EPOCH + Duration::from_hours(500_000),
+            arrived: self.arrived,
         }
     }
 
@@ -63,6 +69,11 @@ impl Scene {
     }
 
     pub(crate) fn route(&self) -> RouteView<'_> {
-        RouteView { name: self.route, limits: &self.limits, timeouts: &self.timeouts }
+        RouteView {
+            name: self.route,
+            limits: &self.limits,
+            timeouts: &self.timeouts,
+            rules: &self.rules,
+        }
     }
 }

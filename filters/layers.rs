@@ -83,11 +83,11 @@ macro_rules! layers {
             pub fn in_force(&self) -> $InForce {
                 $InForce {
                     $( $field: crate::layers::Set {
-                        value: self.$field,
+                        value: Clone::clone(&self.$field),
                         place: concat!($section, ".", stringify!($field)).into(),
                     }, )+
                     $( $gfield: crate::layers::Set {
-                        value: self.$gfield,
+                        value: Clone::clone(&self.$gfield),
                         place: concat!($section, ".", stringify!($gfield)).into(),
                     }, )*
                 }
@@ -100,7 +100,7 @@ macro_rules! layers {
             #[must_use]
             pub fn with(&self, place: &str, part: &$Part) -> Self {
                 let mut inner = self.clone();
-                $( if let Some(value) = part.$field {
+                $( if let Some(value) = Clone::clone(&part.$field) {
                     let place = format!(concat!("{}.", $section, ".", stringify!($field)), place);
                     inner.$field = crate::layers::Set { value, place: place.into() };
                 } )+

@@ -15,8 +15,8 @@
 //! the only opinion: a cause, the [`Party`] with whom it lies, and a [`Certainty`]. All words follow
 //! from it. The causes are the rows of [`attribution::cause`].
 //!
-//! Beside that stand the filters of a gateway: [`limits`], [`loops`], [`methods`], [`framing`],
-//! [`forwarded`], called in order by [`chain`]. Each owns its section of the configuration, and
+//! Beside that stand the filters of a gateway: [`access`], [`rate`], [`limits`], [`loops`],
+//! [`methods`], [`framing`], [`forwarded`], called in order by [`chain`]. Each owns its section of the configuration, and
 //! refuses by a [`Failure`], which is judged like any other.
 //!
 //! [`Failure`]: attribution::Failure
@@ -52,9 +52,11 @@
 //! # Ok::<(), std::net::AddrParseError>(())
 //! ```
 
+pub mod access;
 pub mod attribution;
 pub mod chain;
 pub mod chunked;
+pub mod compression;
 pub mod field;
 #[cfg(test)]
 mod fixture;
@@ -67,6 +69,8 @@ pub mod loops;
 pub mod methods;
 pub mod network;
 pub mod node;
+pub mod rate;
+pub mod rules;
 pub mod secret;
 pub mod timeouts;
 pub mod trust;

@@ -72,6 +72,7 @@ impl Filter for Deadline {
 mod tests {
     use super::*;
     use crate::limits::LimitsInForce;
+    use crate::rules::Rules;
 
     #[test]
     fn an_answer_that_takes_too_long_is_broken_off_while_bytes_still_come() {
@@ -79,7 +80,8 @@ mod tests {
             serde_json::from_str(r#"{"response":"2s"}"#).expect("a valid override");
         let timeouts = TimeoutsInForce::default().with("routes[0]", &part);
         let limits = LimitsInForce::default();
-        let route = RouteView { name: "web", limits: &limits, timeouts: &timeouts };
+        let rules = Rules::default();
+        let route = RouteView { name: "web", limits: &limits, timeouts: &timeouts, rules: &rules };
         let deadline = Deadline::new("edge", &Timeouts::default());
         assert!(deadline.response_body(9, Duration::from_secs(2), &route).denied().is_none());
         let failure = deadline

@@ -75,6 +75,17 @@ fn address(text: &[u8]) -> Option<IpAddr> {
     Some(ip.to_canonical())
 }
 
+/// A network of IPv4 addresses in IPv6 clothes (RFC 4291 section 2.5.5.2) as one of IPv4: that is how
+/// peers are looked at.
+fn canonical(net: IpNet) -> IpNet {
+    let mapped = match net.network() {
+        IpAddr::V6(ip) => ip.to_ipv4_mapped(),
+        IpAddr::V4(_) => None,
+    };
+    let length = net.prefix_len().checked_sub(96);
+    mapped.zip(length).and_then(|(ip, length)| IpNet::new(ip.into(), length).ok()).unwrap_or(net)
+}
+
 impl TryFrom<String> for Trust {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
@@ -82,7 +93,7 @@ impl TryFrom<String> for Trust {
             return Ok(Self::Private);
         }
         let net = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        net.map(Self::Net).ok_or_else(|| {
+        net.map(|net| Self::Net(canonical(net))).ok_or_else(|| {
             format!(
                 "`{text}` is no set of addresses: write a network such as `10.0.0.0/8`, an address, or `private`"
             )

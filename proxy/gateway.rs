@@ -6,10 +6,12 @@ mod trip;
 mod wait;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use bytes::Bytes;
+use http::HeaderMap;
 use http::header::{CONNECTION, HOST, UPGRADE};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -24,6 +26,7 @@ use whodunit_pingora::{
 };
 
 pub use self::trip::Trip;
+use crate::compress;
 use crate::plan::{Destination, Plan};
 use crate::upstream::balance;
 use crate::upstream::check::{Checks, worth_a_look};
@@ -93,6 +96,7 @@ impl ProxyHttp for Gateway {
         }
         note.limits = Some(destination.limits.clone());
         note.timeouts = Some(destination.timeouts.clone());
+        note.rules.clone_from(&destination.rules);
         if let Some(treatment) = &destination.treatment {
             treatment.begin(session)?;
         }
@@ -104,6 +108,9 @@ impl ProxyHttp for Gateway {
         let Some(destination) = trip.destination.clone() else {
             return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, "no route was noted")));
         };
+        if let (Some(lane), None) = (&destination.lane, &trip.stay) {
+            trip.stay = Some(lane.enter().map_err(deny)?);
+        }
         let pool = &destination.pool;
         if trip.place.is_none() {
             trip.place = Some(wait::place(session, trip, pool, Kind::Request).await?);
@@ -198,7 +205,35 @@ impl ProxyHttp for Gateway {
         if let Some((_, treatment)) = trip.treatment() {
             treatment.answer(session, response);
         }
+        if let Some(compression) = trip.destination.as_ref().and_then(|to| to.compression.as_ref())
+        {
+            trip.encoder = compress::sure(compress::begin(compression, session, response))?;
+        }
         Ok(())
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        trip: &mut Trip,
+    ) -> Result<Option<Duration>> {
+        if let Some(encoder) = &mut trip.encoder {
+            *body = compress::sure(encoder.encode(body.as_ref(), end))?;
+        }
+        Ok(None)
+    }
+
+    /// A compressed body ends here, and takes the place of the trailers (RFC 9110 section 6.5.1).
+    async fn response_trailer_filter(
+        &self,
+        _: &mut Session,
+        _: &mut HeaderMap,
+        trip: &mut Trip,
+    ) -> Result<Option<Bytes>> {
+        let end = trip.encoder.as_mut().map(|encoder| encoder.encode(None, true)).transpose();
+        Ok(compress::sure(end)?.flatten())
     }
 
     /// A name whose address cannot be reached is asked for anew. With no other endpoint left, another

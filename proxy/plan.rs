@@ -12,12 +12,19 @@ use whodunit_conf::schema::route::matching::{
 use whodunit_conf::schema::upstream::{
     Protocol as ProtocolSection, Tls as TlsSection, Upstream as UpstreamSection,
 };
-use whodunit_conf::{Checked, Problems};
+use whodunit_conf::{Checked, Problems, Way};
+use whodunit_filters::access::Access;
+use whodunit_filters::attribution::page::own::Pages;
+use whodunit_filters::compression::Compression;
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rate::{Meter, Rates};
+use whodunit_filters::rules::Rules;
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_pingora::connect::Protocol;
 use whodunit_pingora::{Settings, Which};
 
+use crate::pages;
+use crate::routes::lane::Lane;
 use crate::routes::{FieldTest, PathTest, Routes, Takes, Wants};
 use crate::treatment::Treatment;
 use crate::upstream::lasting::Registry;
@@ -36,6 +43,10 @@ pub struct Plan {
     pub upstreams: BTreeMap<String, Arc<Pool>>,
     /// Whether endpoints that fail are looked at.
     pub checks: bool,
+    /// The deployment's own pages.
+    pub pages: Arc<Pages>,
+    /// What is probably not meant about the files that were read.
+    pub doubts: Option<Problems>,
 }
 
 /// Where a route leads, with the settings in force on the way.
@@ -50,6 +61,12 @@ pub struct Destination {
     pub timeouts: Arc<TimeoutsInForce>,
     /// What else is done to its requests and answers, if anything.
     pub treatment: Option<Box<Treatment>>,
+    /// Who may come in, and how often, where that is not as it is globally.
+    pub rules: Option<Arc<Rules>>,
+    /// How many may be under way, if there is a limit.
+    pub lane: Option<Lane>,
+    /// How answers are compressed, if they are.
+    pub compression: Option<Compression>,
 }
 
 impl Plan {
@@ -61,6 +78,7 @@ impl Plan {
     /// settings if they cannot be read.
     pub fn of(checked: &Checked, own: Listeners, lasting: &Registry) -> Result<Self, Problems> {
         let section = &checked.config.resolver;
+        let (pages, doubts) = pages::load(checked)?;
         let resolver = Resolver::new(&ResolverSettings {
             servers: section.servers.iter().map(|server| server.0).collect(),
             timeout: section.timeout.0,
@@ -96,10 +114,22 @@ impl Plan {
                 limits: Arc::new(way.limits.clone()),
                 timeouts: Arc::new(way.timeouts.clone()),
                 treatment: Treatment::of(way),
+                rules: rules(way, lasting, &checked.config.filters.access).map(Arc::new),
+                compression: way.compression.clone(),
+                lane: way
+                    .concurrency
+                    .clone()
+                    .map(|(most, at)| lasting.lanes.of(&way.name, most, at)),
             };
             (takes(&way.matches), Arc::new(destination))
         });
-        Ok(Self { routes: Routes::new(routes), upstreams, checks: checked.config.diagnosis.checks })
+        Ok(Self {
+            routes: Routes::new(routes),
+            upstreams,
+            checks: checked.config.diagnosis.checks,
+            pages: Arc::new(pages),
+            doubts: Some(doubts),
+        })
     }
 }
 
@@ -131,6 +161,18 @@ fn takes(matches: &Match) -> Takes {
 }
 
 const CHECKED: &str = "checked with the configuration";
+
+/// The rules of a route, where it has any of its own, with the counts that go on from an earlier plan.
+fn rules(way: &Way, lasting: &Registry, all: &Access) -> Option<Rules> {
+    if way.rates.is_empty() && way.access == all.in_force() {
+        return None;
+    }
+    let (rates, at): (Vec<_>, Vec<_>) = way.rates.iter().cloned().unzip();
+    let tables = lasting.rates.of(&way.name, &rates);
+    let meters = rates.into_iter().zip(at).zip(tables);
+    let meters = meters.map(|((rate, place), table)| Meter { rate, place: place.into(), table });
+    Some(Rules { access: way.access.clone(), rates: Rates(meters.collect()) })
+}
 
 /// An upstream; if a file of its `tls` cannot be used, the key there and why.
 fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static str, String)> {

@@ -1,6 +1,7 @@
 //! From a request to its route: the most specific host wins, then the most specific path, then the
 //! route that asks for more.
 
+pub mod lane;
 mod paths;
 #[cfg(test)]
 mod tests;

@@ -192,7 +192,8 @@ impl Running {
                 drop(self.ledger.requests(listener, &way.name));
             }
         }
-        let settings = plan::settings(checked, &self.node, Listeners::default());
+        let mut settings = plan::settings(checked, &self.node, Listeners::default());
+        settings.pages = plan.pages.clone();
         self.rounds.follow(plan.upstreams.values());
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);

@@ -6,6 +6,7 @@
 
 mod answer;
 pub(crate) mod path;
+mod policy;
 mod request;
 
 use whodunit_filters::attribution::cause::CATALOGUE;
@@ -57,7 +58,7 @@ pub(crate) struct Case {
 
 /// All cases.
 pub(crate) fn all() -> Vec<Case> {
-    let here = [request::all(), path::all(), answer::all()].concat();
+    let here = [request::all(), policy::all(), path::all(), answer::all()].concat();
     [here, crate::tls::all(), crate::streams::all()].concat()
 }
 
@@ -152,8 +153,6 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("proxy_stopping", "the process has ended by then: among the tests of operation"),
     ("tunnel_broken", "beside the other tunnels"),
     ("request_write_failed", "its answer and its record differ: beside the cases"),
-    ("denied_by_policy", NAMED),
-    ("rate_limited", NAMED),
     ("address_prohibited", NAMED),
 ];
 

@@ -1,11 +1,14 @@
 //! Tests over real sockets, against the real binary.
 
+mod access;
 mod accuracy;
 mod apart;
 mod balance;
 mod causes;
 mod chaos;
 mod commands;
+mod compression;
+mod dialects;
 mod everyday;
 mod examples;
 mod forwarding;
@@ -17,6 +20,7 @@ mod loops;
 mod network;
 mod operations;
 mod origins;
+mod pages;
 mod places;
 mod readme;
 mod reload;

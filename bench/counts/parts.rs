@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, Version};
 use whodunit::routes::{Matcher, Routes};
@@ -13,6 +13,7 @@ use whodunit_filters::attribution::{
 use whodunit_filters::chain::{Chain, Filter, Peer, RequestView, RouteView, Settings};
 use whodunit_filters::head::{Head, HeadLimits, Inspection};
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rules::Rules;
 use whodunit_filters::secret::Secret;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
@@ -157,6 +158,8 @@ struct Ready {
     id: RequestId,
     limits: LimitsInForce,
     timeouts: TimeoutsInForce,
+    rules: Rules,
+    arrived: Instant,
 }
 
 impl Ready {
@@ -172,6 +175,8 @@ impl Ready {
             id: RequestId::parse(b"01JD3WZ9Q4R5T6V7W8X9YZABCD").expect("a good id"),
             limits: settings.limits.in_force(),
             timeouts: settings.timeouts.in_force(),
+            rules: Rules::default(),
+            arrived: Instant::now(),
         }
     }
 
@@ -188,10 +193,11 @@ impl Ready {
             listener: "",
             id: &self.id,
             began: noon(),
+            arrived: self.arrived,
         }
     }
 
     fn route<'a>(&'a self, name: &'a str) -> RouteView<'a> {
-        RouteView { name, limits: &self.limits, timeouts: &self.timeouts }
+        RouteView { name, limits: &self.limits, timeouts: &self.timeouts, rules: &self.rules }
     }
 }

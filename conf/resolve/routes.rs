@@ -70,8 +70,31 @@ fn way(check: &Check<'_>, name: String, route: Option<(usize, &Route)>) -> Way {
         timeouts = timeouts.with(&place, &over.timeouts);
         limits = limits.with(&place, &over.limits);
     }
+    let mut access = filters.access.in_force();
+    let mut compression = check.config.compression.clone();
+    let (mut rates, mut concurrency) = (Vec::new(), None);
+    if let Some((index, over)) = route {
+        access = access.with(&place, &over.access);
+        rates = super::rates::of(check, index, over);
+        compression = over.compression.clone().map_or(compression, |instead| instead.0);
+        let most = check.tree.named(&steps!["routes", index, "concurrency"]);
+        concurrency = over.concurrency.map(|limit| (limit, most));
+    }
     let route = Box::new(route.map(|(_, route)| route.clone()).unwrap_or_default());
-    Way { name, matches: route.matches.clone(), upstream, route, place, timeouts, limits }
+    let matches = route.matches.clone();
+    Way {
+        name,
+        matches,
+        upstream,
+        route,
+        place,
+        timeouts,
+        limits,
+        access,
+        rates,
+        concurrency,
+        compression,
+    }
 }
 
 /// Without routes, a single upstream takes everything.

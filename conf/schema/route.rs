@@ -7,10 +7,10 @@ pub mod rewrite;
 pub mod template;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::text::Name;
-use crate::sections::{LimitsOverride, TimeoutsOverride};
+use crate::sections::{AccessOverride, Compression, LimitsOverride, TimeoutsOverride, rate};
 pub use answer::{Maintenance, Redirect, Respond};
 pub use edits::{RequestEdits, ResponseEdits};
 pub use matching::Match;
@@ -46,4 +46,29 @@ pub struct Route {
     pub timeouts: TimeoutsOverride,
     /// Limits that differ on this route; they win over those of the upstream.
     pub limits: LimitsOverride,
+    /// Who may come in on this route; each list in place of the global one.
+    #[serde(default)]
+    pub access: AccessOverride,
+    /// How many requests may come in which time: one rate, or several that all have to be kept.
+    /// Default: any number.
+    #[serde(default)]
+    pub rate: rate::Several,
+    /// How many requests may be under way at a time. Null: any number.
+    #[serde(default)]
+    #[schemars(range(min = 1))]
+    pub concurrency: Option<u32>,
+    /// How answers are compressed on this route, in place of what is said globally. Null: they are
+    /// not.
+    #[serde(default, deserialize_with = "stated")]
+    pub compression: Option<Instead>,
 }
+
+/// Reads a key that is present, so that `null` can override.
+fn stated<'de, D: Deserializer<'de>>(read: D) -> Result<Option<Instead>, D::Error> {
+    Instead::deserialize(read).map(Some)
+}
+
+/// What stands in place of the global `compression`, if only that there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Instead(pub Option<Compression>);

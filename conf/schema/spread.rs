@@ -101,7 +101,7 @@ impl fmt::Display for By {
 
 impl JsonSchema for By {
     fn schema_name() -> Cow<'static, str> {
-        "By".into()
+        "HashBy".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({

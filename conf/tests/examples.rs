@@ -8,10 +8,12 @@ use serde_json::Value;
 use whodunit_conf::schema::health::{Eject, Health};
 use whodunit_conf::schema::route::answer::Notice;
 use whodunit_conf::schema::route::{
-    Maintenance, Match, RequestEdits, Respond, ResponseEdits, Rewrite, Route,
+    Instead, Maintenance, Match, RequestEdits, Respond, ResponseEdits, Rewrite, Route,
 };
 use whodunit_conf::schema::spread::{Balance, Hash, Queue, Retries};
 use whodunit_conf::schema::upstream::{Tls, Upstream};
+use whodunit_conf::sections::Compression;
+use whodunit_conf::sections::rate::Several;
 use whodunit_conf::{Checked, Config, parse, schema};
 
 fn example(name: &str) -> (String, Checked) {
@@ -57,14 +59,16 @@ fn the_full_example_is_the_defaults() {
     assert!(endpoints.iter().all(|endpoint| endpoint.weight == 1));
     let Upstream { health, eject, .. } = upstreams["web"].clone();
     assert_eq!((health, eject), (Some(Health::default()), Some(Eject::default())));
-    let Route { name, matches, rewrite, request_headers, response_headers, maintenance, .. } =
-        routes[0].clone();
+    let Route { name, matches, rewrite, request_headers, response_headers, .. } = routes[0].clone();
+    let Route { maintenance, rate, concurrency, compression, .. } = routes[0].clone();
     assert_eq!((name, matches, rewrite), (None, Match::default(), Rewrite::default()));
     assert_eq!(request_headers, RequestEdits::default());
     assert_eq!(response_headers, ResponseEdits::default());
     assert_eq!(maintenance, Maintenance::Notice(Notice { on: false, ..Notice::default() }));
     assert_eq!(routes[1].redirect.as_ref().map(|redirect| redirect.status), Some(302));
     assert_eq!(routes[2].respond, Some(Respond::default()));
+    assert_eq!((concurrency, compression), (None, Some(Instead(Some(Compression::default())))));
+    assert_eq!(rate.0, serde_json::from_str::<Several>(r#"{"requests":100}"#).expect("a rate").0);
     // What a route and an upstream may override is shown at the value it has without.
     let way = checked.resolved.routes.last().expect("there are routes");
     let plain = Config::default().filters;
@@ -78,6 +82,10 @@ fn the_full_example_is_the_defaults() {
     assert_eq!(
         shown(&format!("{:?}", way.timeouts)),
         shown(&format!("{:?}", plain.timeouts.in_force()))
+    );
+    assert_eq!(
+        shown(&format!("{:?}", way.access)),
+        shown(&format!("{:?}", plain.access.in_force()))
     );
     assert_eq!(
         shown(&format!("{:?}", way.limits)),
@@ -120,8 +128,8 @@ fn every(
     path: &str,
     missing: &mut BTreeSet<String>,
 ) {
-    // A word stands for the whole of it: the map is the longer form.
-    if path == "diagnosis.statuses" {
+    // A word, an empty list or `null` stands for the whole of it.
+    if ["diagnosis.statuses", "error_pages", "compression"].contains(&path) {
         return;
     }
     if let Some(name) = rule["$ref"].as_str().and_then(|target| target.rsplit('/').next()) {

@@ -8,6 +8,7 @@ use whodunit_filters::units::{Size, Span};
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
 use crate::schema::health::{Authority, Expect, Page, Share};
+use crate::schema::page::Statuses;
 use crate::schema::process::Account;
 use crate::schema::route::answer::MediaType;
 use crate::schema::route::edits::{RequestField, ResponseField};
@@ -16,7 +17,7 @@ use crate::schema::route::rewrite::{HostSent, Replacement};
 use crate::schema::route::template::{AnswerText, RequestText};
 use crate::schema::spread::{By, Percent};
 use crate::schema::text::{Host, Name, Prefix, ServerName};
-use crate::sections::{FieldName, Secret, Trust};
+use crate::sections::{ContentType, FieldName, Secret, Source, Trust, rate};
 
 /// Reads a text for its problem alone.
 pub(super) type Read = fn(&str) -> Result<(), String>;
@@ -32,7 +33,7 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("Name", by::<Name>),
     ("ServerName", by::<ServerName>),
     ("Server", by::<Server>),
-    ("By", by::<By>),
+    ("HashBy", by::<By>),
     ("Percent", by::<Percent>),
     ("Page", by::<Page>),
     ("Authority", by::<Authority>),
@@ -51,6 +52,10 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("RequestField", by::<RequestField>),
     ("ResponseField", by::<ResponseField>),
     ("MediaType", by::<MediaType>),
+    ("Source", from::<Source>),
+    ("RateBy", from::<rate::By>),
+    ("ContentType", from::<ContentType>),
+    ("ErrorStatuses", by::<Statuses>),
 ];
 
 fn by<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {

@@ -119,7 +119,8 @@ impl Diagnosis {
         match self.cause.again {
             Again::After(seconds) if self.retryable => {
                 let told = self.evidence.number(Key::RetryAfterMs);
-                let told = told.map(|ms| u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX));
+                let told =
+                    told.map(|ms| u32::try_from(ms.div_ceil(1000).max(1)).unwrap_or(u32::MAX));
                 Some(told.unwrap_or(seconds))
             }
             _ => None,

@@ -26,6 +26,8 @@ tokens! {
         MaxCount = "max_count",
         /// The limit that ran out, as a time.
         LimitMs = "limit_ms",
+        /// Whose requests are counted together: `client`, `route`, `header NAME`.
+        CountedBy = "counted_by",
         /// The setting that holds the limit, by its place in the configuration.
         Setting = "setting",
         /// The name of the header field concerned (never its value).

@@ -5,6 +5,7 @@
 mod accept;
 mod grpc;
 mod html;
+pub mod own;
 mod prose;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 pub use accept::Format;
+pub(crate) use accept::thousandths;
 pub use grpc::Grpc;
 
 use super::cause::Again;

@@ -4,7 +4,7 @@ use crate::fixture::Scene;
 
 #[test]
 fn sections_are_strict_and_complete() {
-    assert_eq!(Settings::SECTIONS, ["limits", "timeouts", "loop", "forwarded"]);
+    assert_eq!(Settings::SECTIONS, ["access", "limits", "timeouts", "loop", "forwarded"]);
     let written = serde_json::to_value(Settings::default()).expect("plain data");
     let written = written.as_object().expect("an object");
     assert!(Settings::SECTIONS.iter().all(|section| written.contains_key(*section)));

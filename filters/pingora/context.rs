@@ -13,6 +13,7 @@ use whodunit_filters::attribution::{
 };
 use whodunit_filters::chain::RouteView;
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rules::Rules;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
@@ -42,6 +43,8 @@ pub(crate) struct Case {
     pub(crate) books: Books,
     pub(crate) limits: Arc<LimitsInForce>,
     pub(crate) timeouts: Arc<TimeoutsInForce>,
+    /// The rules, if the service noted others than the settings'.
+    pub(crate) rules: Option<Arc<Rules>>,
     /// The service told which timeouts are in force.
     pub(crate) told_timeouts: bool,
     /// The service was told that the attempt's connection carries other requests as well.
@@ -111,6 +114,7 @@ impl Case {
             exchange: Exchange::begin(RequestId::new()),
             limits: settings.limits.clone(),
             timeouts: settings.timeouts.clone(),
+            rules: None,
             told_timeouts: false,
             told_shared: false,
             settings,
@@ -165,6 +169,7 @@ impl Case {
             name: self.exchange.route.as_deref().unwrap_or_default(),
             limits: &self.limits,
             timeouts: &self.timeouts,
+            rules: self.rules.as_deref().unwrap_or(&self.settings.rules),
         }
     }
 

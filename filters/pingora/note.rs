@@ -14,6 +14,7 @@ use pingora::{Error, ErrorType, Result};
 use tokio::sync::oneshot;
 use whodunit_filters::attribution::{Cause, Evidence, Failure, NextHop, RequestId, header};
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rules::Rules;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::answer::{Answer, Dress};
@@ -43,6 +44,8 @@ pub struct Note {
     pub queue: Option<Duration>,
     /// Who is told how each attempt of this request ends.
     pub audience: Option<Arc<dyn Audience>>,
+    /// Rules for this request in place of the settings'.
+    pub rules: Option<Arc<Rules>>,
     /// How long the look-up of the origin's name took.
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.
@@ -54,6 +57,9 @@ pub struct Note {
     /// `fail_to_connect` and `error_while_proxy`; about a 5xx of the origin's, after
     /// `upstream_response_filter`.
     pub evidence: Evidence,
+    /// Takes back what the service said in the header section about a body that does not follow it,
+    /// which no hook of its is told. Called as that goes out.
+    pub bodiless: Option<fn(&mut ResponseHeader)>,
     /// What the service has begun to find out about that attempt. Looked at likewise.
     pub inquiry: Option<Inquiry>,
     /// An answer in the origin's place. Looked at after `request_filter`, once nothing refuses the
@@ -217,8 +223,11 @@ impl HttpModule for NoteModule {
     async fn response_header_filter(
         &mut self,
         response: &mut ResponseHeader,
-        _: bool,
+        end: bool,
     ) -> Result<()> {
+        if let (true, Some(take_back)) = (end, self.note.bodiless.take()) {
+            take_back(response);
+        }
         if let Some(ours) = self.net().tell(response.status.as_u16()) {
             let theirs = view::joined(&response.headers, &reply::PROXY_STATUS);
             reply::attach(response, &header::append(theirs.as_deref(), &ours));

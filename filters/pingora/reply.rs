@@ -10,7 +10,8 @@ use http::{HeaderMap, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::date::get_cached_date;
 use pingora::proxy::Session;
-use whodunit_filters::attribution::page::{self, Grpc};
+use whodunit_filters::attribution::page::own::Template;
+use whodunit_filters::attribution::page::{self, Format, Grpc};
 use whodunit_filters::attribution::{Diagnosis, header};
 use whodunit_filters::methods;
 use whodunit_filters::node::identifier;
@@ -113,15 +114,13 @@ impl Reply {
             fields.push(("grpc-message".into(), value(&grpc.message)));
             return Self { status: StatusCode::OK, fields, body: Bytes::new() };
         }
-        let body = page::body(
-            asked.accept,
-            exchange,
-            verdict,
-            status.as_u16(),
-            case.disclosure,
-            &settings.node,
-            SystemTime::now(),
-        );
+        let (code, disclosure, now) = (status.as_u16(), case.disclosure, SystemTime::now());
+        let body = match own_page(case, code, asked.accept) {
+            Some(own) => own.body(exchange, verdict, code, disclosure, &settings.node, now),
+            None => {
+                page::body(asked.accept, exchange, verdict, code, disclosure, &settings.node, now)
+            }
+        };
         fields.push(("Vary".into(), HeaderValue::from_static("Accept")));
         fields.push(("Content-Type".into(), HeaderValue::from_static(body.content_type)));
         fields.push(("Content-Length".into(), HeaderValue::from(body.bytes.len())));
@@ -235,6 +234,16 @@ fn is_theirs(name: &str) -> bool {
 fn once(name: &str) -> bool {
     const ONCE: [&str; 4] = ["content-type", "location", "retry-after", "grpc-status"];
     ONCE.iter().any(|once| once.eq_ignore_ascii_case(name))
+}
+
+/// The deployment's own page for this status, if there is one and the client would rather have HTML.
+fn own_page<'c>(case: &'c Case, status: u16, accept: Option<&[u8]>) -> Option<&'c Template> {
+    let pages = &case.settings.pages;
+    if pages.0.is_empty() || Format::choose(accept) != Format::Html {
+        return None;
+    }
+    let host = case.exchange.request.as_ref().map_or("", |request| request.host.as_str());
+    pages.find(host, status)
 }
 
 fn put_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use whodunit_filters::attribution::disclosure::DiagnosisSettings;
 use whodunit_filters::attribution::ledger::Ledger;
+use whodunit_filters::attribution::page::own::Pages;
 use whodunit_filters::attribution::status::Statuses;
 use whodunit_filters::attribution::{Record, Redact};
 use whodunit_filters::chain::{self, Chain};
 use whodunit_filters::head::HeadLimits;
 use whodunit_filters::limits::LimitsInForce;
+use whodunit_filters::rate::Rates;
+use whodunit_filters::rules::Rules;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::advice::Advice;
@@ -27,6 +30,8 @@ pub struct Settings {
     pub limits: Arc<LimitsInForce>,
     /// The time limits of a request for which the service notes no others.
     pub timeouts: Arc<TimeoutsInForce>,
+    /// The rules for a request for which the service notes no others.
+    pub rules: Rules,
     /// What the ingress holds header sections to, before their route is known: the widest limits
     /// of any route.
     pub head: HeadLimits,
@@ -36,6 +41,8 @@ pub struct Settings {
     pub diagnosis: DiagnosisSettings,
     /// Which status tells which cause.
     pub statuses: Statuses,
+    /// Pages in place of ours, for clients that would rather have HTML.
+    pub pages: Arc<Pages>,
     /// What never reaches a log.
     pub redact: Redact,
     /// Which requests are recorded.
@@ -108,6 +115,7 @@ impl Settings {
             chain: Chain::new(node, filters),
             limits: Arc::new(filters.limits.in_force()),
             timeouts: Arc::new(filters.timeouts.in_force()),
+            rules: Rules { access: filters.access.in_force(), rates: Rates::default() },
             head: head_limits(
                 filters.limits.request_header,
                 filters.limits.request_headers,
@@ -116,6 +124,7 @@ impl Settings {
             listeners: Listeners::default(),
             diagnosis: DiagnosisSettings::default(),
             statuses: Statuses::default(),
+            pages: Arc::default(),
             redact: Redact::default(),
             which: Which::default(),
         }

@@ -298,6 +298,9 @@ fn read_note(session: &mut Session, case: &mut Case) {
     if let Some(audience) = note.audience.take() {
         case.audience = Some(audience);
     }
+    if let Some(rules) = note.rules.take() {
+        case.rules = Some(rules);
+    }
     if let Some(dns) = note.dns.take() {
         case.exchange.times.dns = Some(dns);
     }

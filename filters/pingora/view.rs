@@ -28,6 +28,7 @@ pub(crate) fn request<'a>(session: &'a Session, case: &'a Case) -> RequestView<'
         listener: "",
         id: &case.exchange.id,
         began: case.exchange.began,
+        arrived: case.exchange.started + case.exchange.times.request.unwrap_or_default(),
     }
 }
 

@@ -40,7 +40,11 @@ impl Check {
         let (problems, good) = match whodunit_conf::load(&self.config) {
             Ok((checked, _)) => {
                 match Plan::of(&checked, Listeners::default(), &Registry::default()) {
-                    Ok(_) => (checked.warnings, true),
+                    Ok(plan) => {
+                        let warnings = checked.warnings;
+                        let all = plan.doubts.map_or(warnings.clone(), |more| warnings.and(more));
+                        (all, true)
+                    }
                     Err(problems) => (checked.warnings.and(problems), false),
                 }
             }

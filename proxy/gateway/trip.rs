@@ -7,7 +7,9 @@ use whodunit_filters::attribution::{Key, NextHop};
 use whodunit_pingora::Note;
 use whodunit_pingora::connect::Latch;
 
+use crate::compress::Encoder;
 use crate::plan::Destination;
+use crate::routes::lane::Stay;
 use crate::treatment::Treatment;
 use crate::upstream::balance;
 use crate::upstream::places::Place;
@@ -32,6 +34,8 @@ pub struct Trip {
     /// How long it has waited for places.
     pub(super) queued: Duration,
     /// Held until the request ends, however that comes about.
+    pub(super) stay: Option<Stay>,
+    pub(super) encoder: Option<Encoder>,
     pub(super) place: Option<Place>,
     pub(super) line: Option<Place>,
 }

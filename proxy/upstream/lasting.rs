@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use whodunit_filters::attribution::Ledger;
+use whodunit_filters::rate;
 
 use super::budget::Budget;
 use super::places::Places;
 use super::roster::Roster;
 use super::rotation::Rotation;
+use crate::routes::lane::Lanes;
 
 /// What outlives a plan, of one upstream.
 #[derive(Debug)]
@@ -26,6 +28,10 @@ pub struct Lasting {
 /// The same of all upstreams that there are or were, as long as anybody uses it.
 #[derive(Debug, Default)]
 pub struct Registry {
+    /// What is under way on routes.
+    pub lanes: Lanes,
+    /// How often requests came lately, by route.
+    pub rates: rate::Registry,
     ledger: Arc<Ledger>,
     all: Mutex<BTreeMap<String, Weak<Lasting>>>,
 }
@@ -34,7 +40,7 @@ impl Registry {
     /// Nothing as yet. How busy an address is stands in this ledger.
     #[must_use]
     pub fn new(ledger: Arc<Ledger>) -> Self {
-        Self { ledger, all: Mutex::default() }
+        Self { ledger, ..Self::default() }
     }
 
     /// What is known of the upstream of this name.

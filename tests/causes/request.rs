@@ -9,9 +9,9 @@ use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
 use crate::rotation::{OFTEN, becomes};
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-const REFUSED: Expected = Expected {
+pub(super) const REFUSED: Expected = Expected {
     cause: "client_request_malformed",
     party: "client",
     phase: "request",
@@ -24,7 +24,7 @@ const REFUSED: Expected = Expected {
 };
 
 /// Sends these bytes to a proxy before a good origin, which must not see any of it.
-fn refused(section: &'static str, entry: &str, bytes: impl AsRef<[u8]>) -> Told {
+pub(super) fn refused(section: &'static str, entry: &str, bytes: impl AsRef<[u8]>) -> Told {
     let origin = Origin::answering(OK);
     let proxy = Settings::to(&origin).with(section, entry).start();
     let told = proxy.send(bytes);

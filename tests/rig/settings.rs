@@ -17,6 +17,7 @@ pub(crate) struct Settings {
     node: String,
     listeners: Vec<String>,
     sections: BTreeMap<&'static str, Vec<String>>,
+    lists: BTreeMap<&'static str, Vec<String>>,
     upstreams: Vec<(String, Vec<String>)>,
     routes: Vec<String>,
     /// What stands in the process's environment beside what stands in ours.
@@ -34,6 +35,7 @@ impl Settings {
             node: NODE.to_owned(),
             listeners: vec!["address: \"127.0.0.1:0\"".to_owned()],
             sections: BTreeMap::new(),
+            lists: BTreeMap::new(),
             upstreams: Vec::new(),
             routes: Vec::new(),
             environment: Vec::new(),
@@ -91,6 +93,12 @@ impl Settings {
     /// Another key of a section, as in `"timeouts", "read: 300ms"`.
     pub(crate) fn with(mut self, section: &'static str, entry: &str) -> Self {
         self.sections.entry(section).or_default().push(entry.to_owned());
+        self
+    }
+
+    /// Another item of a section that is a list of maps.
+    pub(crate) fn listed(mut self, section: &'static str, entry: &str) -> Self {
+        self.lists.entry(section).or_default().push(format!("{{ {entry} }}"));
         self
     }
 
@@ -166,6 +174,9 @@ impl Settings {
         }
         for (section, entries) in &sections {
             writeln!(yaml, "{section}: {{ {} }}", entries.join(", ")).expect("a string takes it");
+        }
+        for (section, items) in &self.lists {
+            writeln!(yaml, "{section}: [ {} ]", items.join(", ")).expect("a string takes it");
         }
         if !self.routes.is_empty() {
             yaml.push_str("routes:\n");

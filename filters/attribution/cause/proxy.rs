@@ -135,13 +135,16 @@ rows! {
         cloudflare: Status::Code(429),
         again: Again::After(1),
         meaning: "More requests came than this proxy's configuration allows in that time.",
-        says: "More requests came than `{setting}` allows[: {max_count} at a time].",
+        says: "More requests came than `{setting}` allows[: {max_count} in {limit_ms}][, counted by {counted_by}].",
         remedy: "Send fewer requests at a time, and wait as long as `Retry-After` says[; if the limit is too low, raise `{setting}`].",
         details: "rate limit reached[ ({setting})]",
         proof: &[Key::Setting],
         elsewhere: &[("nginx", "limiting requests, 503 unless limit_req_status says otherwise"), ("Envoy", "429, RL"), ("Cloudflare", "429 with error 1015"), ("Alibaba ALB", "503 with ALB-QPS-Limited: Limited"), ("Traefik", "429")],
         when: by_denial,
-        witness: || witness::ended(Failure::denied(&RATE_LIMITED).with(Key::Setting, "routes[0].rate").with(Key::MaxCount, 100_u64)),
+        witness: || witness::ended(Failure::denied(&RATE_LIMITED)
+                .with(Key::Setting, "routes[0].rate").with(Key::MaxCount, 100_u64).with(Key::LimitMs, 1_000_u64)
+                .with(Key::CountedBy, "client").with(Key::RetryAfterMs, 10_u64),
+       ),
     };
     NO_ROUTE = Row {
         id: "no_route",

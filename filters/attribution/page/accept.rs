@@ -137,7 +137,7 @@ fn unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
 }
 
 /// A weight (RFC 9110 section 12.4.2), such as `0.8`.
-fn thousandths(weight: &str) -> Option<u16> {
+pub(crate) fn thousandths(weight: &str) -> Option<u16> {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
     if fraction.len() > 3 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;

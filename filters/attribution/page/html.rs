@@ -29,7 +29,7 @@ static PIECES: LazyLock<Vec<(&str, Option<&str>)>> = LazyLock::new(|| {
 pub(super) struct Html(String);
 
 impl Html {
-    fn text(&mut self, text: &str) {
+    pub(super) fn text(&mut self, text: &str) {
         let special = |byte| matches!(byte, b'&' | b'<' | b'>' | b'"' | b'\'');
         replace(text, &mut self.0, special, |out, c| {
             out.push_str(match c {
@@ -56,6 +56,11 @@ impl Html {
     }
 
     fn ours(&mut self, html: &'static str) {
+        self.0.push_str(html);
+    }
+
+    /// What a deployment wrote itself.
+    pub(super) fn own(&mut self, html: &str) {
         self.0.push_str(html);
     }
 
