@@ -72,7 +72,7 @@ fn no_request_it_makes_up_goes_wrong_without_a_verdict() {
             .arg(format!("{TOOLS}/bin/st"))
             .args(["run", &format!("{url}/openapi.json"), "--no-color", "--continue-on-failure"])
             .args(["--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing"])
-            .args(["--max-examples", "12", "--no-shrink", "--generation-deterministic"])
+            .args(["--max-examples", "10", "--no-shrink", "--generation-deterministic"])
             .args(["--request-timeout", "10"])
             .current_dir(folder.path()),
     );
