@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::apps::{self, App, TOOLS};
 use crate::rig::client::Client;
 use crate::rig::settings::Settings;
-use crate::rig::skip;
+use crate::rig::{skip, until};
 
 /// It takes what comes, and breaks now and then.
 const APP: &str = r#"
@@ -72,14 +72,25 @@ fn no_request_it_makes_up_goes_wrong_without_a_verdict() {
             .arg(format!("{TOOLS}/bin/st"))
             .args(["run", &format!("{url}/openapi.json"), "--no-color", "--continue-on-failure"])
             .args(["--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing"])
-            .args(["--max-examples", "20", "--no-shrink", "--generation-deterministic"])
+            .args(["--max-examples", "10", "--no-shrink", "--generation-deterministic"])
             .args(["--request-timeout", "10"])
             .current_dir(folder.path()),
     );
     let told = told.expect("python runs");
     // The application breaks, so it finds failures; that it ran to its end is to be seen.
     assert!(told.said.contains("SUMMARY"), "{told:?}");
-    let records = proxy.log.records();
+    // What uvicorn takes for no HTTP the application never sees.
+    let mut client = Client::connect(app.endpoint.parse().expect("an address"));
+    client.send("GET /count HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    let seen = client.receive("GET").expect("an answer").text();
+    let seen: usize = seen.parse().expect("a number");
+    let reached = |record: &&serde_json::Value| {
+        record["upstream_status"].as_u64().is_some_and(|status| status != 400)
+    };
+    let records = until("a record of each request", || {
+        let records = proxy.log.records();
+        (records.iter().filter(reached).count() >= seen - 1).then_some(records)
+    });
     let mut causes: BTreeMap<String, usize> = BTreeMap::new();
     for record in &records {
         let status = record["status"].as_u64().unwrap_or_default();
@@ -90,15 +101,8 @@ fn no_request_it_makes_up_goes_wrong_without_a_verdict() {
         let refused = record["generated"] == true;
         assert!(!refused || record["party"] == "client", "whose fault? {record:#}");
     }
-    assert!(records.len() > 60, "it made up {} requests: {causes:?}", records.len());
+    assert!(records.len() > 40, "it made up {} requests: {causes:?}", records.len());
     assert!(causes.contains_key("500 origin_error"), "{causes:?}");
-    // None was lost or doubled. What uvicorn takes for no HTTP the application never sees.
-    let mut client = Client::connect(app.endpoint.parse().expect("an address"));
-    client.send("GET /count HTTP/1.1\r\nHost: app.test\r\n\r\n");
-    let seen = client.receive("GET").expect("an answer").text();
-    let seen: usize = seen.parse().expect("a number");
-    let reached = |record: &&serde_json::Value| {
-        record["upstream_status"].as_u64().is_some_and(|status| status != 400)
-    };
+    // None was lost or doubled.
     assert_eq!(records.iter().filter(reached).count(), seen - 1, "{causes:?}");
 }

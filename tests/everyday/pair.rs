@@ -91,7 +91,7 @@ impl Pair {
         self.stage.set(&row.reply);
         let mut heard = dialog(row, address);
         let got = self.stage.got();
-        heard.own = own(&heard) || got.is_empty() && !row.files();
+        heard.own = own(&heard);
         seen::facts(&heard, &got)
     }
 }

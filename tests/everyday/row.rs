@@ -172,9 +172,4 @@ impl Row {
         self.why = why;
         self
     }
-
-    /// Whether a server of files is the origin.
-    pub(super) fn files(&self) -> bool {
-        self.sends[0].windows(8).any(|bytes| bytes == b" /files/")
-    }
 }

@@ -24,6 +24,37 @@ pub(super) fn rows() -> Vec<Row> {
             "We neither resolve dots nor read files; the path goes on as it came (RFC \
              3986 section 5.2.4).",
         ),
+        path("`/../` that leads out of a route", "/files/../a").differs(
+            &[
+                ("answer", "200 OK", "404 Not Found"),
+                ("body", "fine\\n", "146 bytes (c7051691)"),
+                ("body ends by", "length 5", "length 146"),
+                ("empty body there", "goes without saying", "none"),
+                ("field content-type", "none", "text/html"),
+                ("field there host", "app.test", "none"),
+                ("line there", "GET /files/../a HTTP/1.1", "none"),
+                ("requests there", "1", "0"),
+            ],
+            "A route is chosen by the path as it is sent, byte for byte, as it goes on; \
+             nginx decodes it, merges slashes and resolves dots before it chooses. An origin that \
+             resolves dots thus sees another path than the route did: a route's rules are no lock \
+             on what lies behind a path.",
+        ),
+        path("`/../` that leads into another route", "/a/../files/lines.txt").differs(
+            &[
+                ("body", "5600 bytes (bd33f865)", "fine\\n"),
+                ("body ends by", "length 5600", "length 5"),
+                ("empty body there", "none", "goes without saying"),
+                ("field accept-ranges", "bytes", "none"),
+                ("field content-type", "text/plain", "none"),
+                ("field etag", "'6553f100-15e0'", "none"),
+                ("field last-modified", "Tue, 14 Nov 2023 22:13:20 GMT", "none"),
+                ("field there host", "none", "app.test"),
+                ("line there", "none", "GET /a/../files/lines.txt HTTP/1.1"),
+                ("requests there", "0", "1"),
+            ],
+            "As above.",
+        ),
         path("encoded dots", "/a/%2e%2e/b"),
         path("dots in a name", "/.well-known/..x/...a"),
         path("an empty query", "/a?"),
