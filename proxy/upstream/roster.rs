@@ -14,7 +14,7 @@ use whodunit_filters::attribution::{Ledger, NextHop};
 
 use super::balance::{Share, WHOLE};
 
-/// The least share of its weight that an address has, as for Envoy and HAProxy.
+/// The least share of its weight that an address has, as for Envoy and `HAProxy`.
 const LEAST: Share = WHOLE / 10;
 
 /// Times are kept as milliseconds since this.
