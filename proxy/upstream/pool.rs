@@ -147,8 +147,7 @@ impl Pool {
     /// An address is back after it was out of service: it begins with a part of its weight, if
     /// `slow_start` says so.
     pub fn returned(&self, next_hop: &NextHop) {
-        let members = self.seats.iter().flat_map(Seats::known);
-        members.filter(|member| member.next_hop == *next_hop).for_each(|member| member.returned());
+        self.lasting.roster.returned(next_hop);
     }
 
     /// What requests are to be told apart by, if that matters.

@@ -81,7 +81,7 @@ impl Pool {
     }
 
     /// The same among the addresses that `may` be picked.
-    async fn pick_among(
+    pub(super) async fn pick_among(
         &self,
         ask: Ask<'_>,
         may: impl Fn(&NextHop) -> bool + Sync,
@@ -99,7 +99,7 @@ impl Pool {
                     Some(only) => only,
                     None => continue,
                 };
-                let mut picked = self.picked(located, tried, started);
+                let mut picked = self.picked(located, tried, &may, started);
                 picked.passed_over = out.passed_over;
                 return Ok(picked);
             }
@@ -180,7 +180,13 @@ impl Pool {
         }
     }
 
-    fn picked(&self, located: Located, tried: &[NextHop], started: Instant) -> Picked {
+    fn picked(
+        &self,
+        located: Located,
+        tried: &[NextHop],
+        may: impl Fn(&NextHop) -> bool,
+        started: Instant,
+    ) -> Picked {
         let Located { endpoint, member, answer, .. } = located;
         let next_hop = member.next_hop.clone();
         let name = match &self.upstream.endpoints[endpoint].0 {
@@ -192,7 +198,8 @@ impl Pool {
         let others = if answer.is_some() { self.seats[endpoint].known() } else { Vec::new() };
         let more = others
             .iter()
-            .any(|other| other.next_hop != next_hop && !tried.contains(&other.next_hop));
+            .map(|other| &other.next_hop)
+            .any(|other| *other != next_hop && !tried.contains(other) && may(other));
         let stale = answer.and_then(|answer| answer.stale);
         Picked { endpoint, next_hop, name, dns, answer_age, stale, more, passed_over: Vec::new() }
     }
