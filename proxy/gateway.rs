@@ -308,7 +308,7 @@ impl ProxyHttp for Gateway {
             && trip.within_budget(session.note())
         {
             trip.declined = true;
-            return Err(again::declined(status));
+            return Err(deny(again::declined(status)));
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Servers that nobody here wrote, as they misbehave in real life, and what is said of them.
 
+mod grpc;
 mod gunicorn;
 mod nginx;
 mod node;

@@ -121,6 +121,8 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
         if let Some(client) = case.client.as_ref().filter(|_| reuse && case.selecting) {
             client.keep();
         }
+    } else if !open && !client_gone(case) {
+        reply::trail(session, case, &verdict).await;
     }
     case.verdict = Some(verdict);
     reuse

@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 use pingora::http::ResponseHeader;
+use pingora::protocols::http::ServerSession;
 use pingora::protocols::http::date::get_cached_date;
 use pingora::proxy::Session;
 use whodunit_filters::attribution::page::own::Template;
@@ -183,13 +184,20 @@ impl Reply {
         if close {
             session.set_keepalive(None);
         }
-        let end = self.body.is_empty();
-        session.as_downstream_mut().write_response_header(Box::new(response)).await?;
-        session.as_downstream_mut().write_response_body(self.body, true).await?;
-        if end {
-            session.as_downstream_mut().finish_body().await?;
+        let (client, response) = (session.as_downstream_mut(), Box::new(response));
+        if self.body.is_empty() {
+            // In HTTP/2 nothing may follow: to gRPC that makes a header section of trailers.
+            return match client {
+                ServerSession::H2(stream) => stream.write_response_header(response, true),
+                ServerSession::Custom(stream) => stream.write_response_header(response, true).await,
+                ServerSession::H1(_) | ServerSession::Subrequest(_) => {
+                    client.write_response_header(response).await?;
+                    client.finish_body().await.map(drop)
+                }
+            };
         }
-        Ok(())
+        client.write_response_header(response).await?;
+        client.write_response_body(self.body, true).await
     }
 
     /// The answer as the bytes of HTTP/1.1, for a connection that Pingora never sees; the
@@ -251,6 +259,26 @@ fn put_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {
     out.put_slice(b": ");
     out.put_slice(value.as_bytes());
     out.put_slice(b"\r\n");
+}
+
+/// Ends an answer to a gRPC client that was broken off with the trailers that say so: the client
+/// waits for a status, and this one hides nothing from it. Any other answer stays broken off.
+pub(crate) async fn trail(session: &mut Session, case: &Case, verdict: &Diagnosis) {
+    let spoken = |headers: &HeaderMap| Asked::of(&Method::POST, headers).grpc;
+    let answer = session.response_written();
+    if !spoken(&session.req_header().headers) || !answer.is_some_and(|it| spoken(&it.headers)) {
+        return;
+    }
+    let (exchange, node) = (&case.exchange, &case.settings.node);
+    let grpc = Grpc::broken_off(exchange, verdict, case.disclosure);
+    let answered = exchange.answered.unwrap_or_default();
+    let ours = header::member(node, exchange, verdict, answered, case.disclosure);
+    let mut trailers = HeaderMap::with_capacity(3);
+    trailers.insert("grpc-status", HeaderValue::from(u16::from(grpc.status)));
+    trailers.insert("grpc-message", value(&grpc.message));
+    trailers.insert(PROXY_STATUS, value(&header::append(None, &ours).value));
+    // A client that is gone by now needs none.
+    let _ = session.as_downstream_mut().write_response_trailers(trailers).await;
 }
 
 /// Answers a request that asks this very node what it can do: its methods, and by which name it

@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use pingora::Error;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use whodunit_filters::attribution::cause::answer::ORIGIN_ERROR;
 use whodunit_filters::attribution::{Failure, Key, Side};
-use whodunit_pingora::deny;
 
 /// The longest that an attempt waits, in terms of the time that the second one does.
 const LONGEST: u32 = 10;
@@ -22,10 +20,10 @@ pub(super) fn possible(session: &Session) -> bool {
     session.response_written().is_none_or(open) && !session.as_downstream().retry_buffer_truncated()
 }
 
-/// The error that ends an attempt whose answer is not taken.
-pub(super) fn declined(status: u16) -> Box<Error> {
+/// How an attempt ends whose answer is not taken.
+pub(super) fn declined(status: u16) -> Failure {
     let failure = Failure { side: Side::Origin, ..Failure::denied(&ORIGIN_ERROR) };
-    deny(failure.with(Key::Status, status))
+    failure.with(Key::Status, status)
 }
 
 /// How long an attempt waits after `made` others: any time up to `most` for the second attempt, up

@@ -71,7 +71,8 @@ pub(super) async fn rest(session: &mut Session, time: Duration) -> Result<()> {
 /// Ends when the client is gone, with the error that says so.
 async fn gone(session: &mut Session) -> Box<Error> {
     let client = session.as_downstream_mut();
-    if client.is_http2() || client.is_body_done() {
+    // Streams of HTTP/2 tell of a reset beside their body.
+    if client.is_custom() || client.is_http2() || client.is_body_done() {
         return match client.read_body_or_idle(true).await {
             Err(error) => error.into_down(),
             Ok(_) => pending().await,

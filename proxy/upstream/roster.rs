@@ -14,7 +14,7 @@ use whodunit_filters::attribution::{Ledger, NextHop};
 
 use super::balance::{Share, WHOLE};
 
-/// The least share of its weight that an address has, as for Envoy and HAProxy.
+/// The least share of its weight that an address has, as for Envoy and `HAProxy`.
 const LEAST: Share = WHOLE / 10;
 
 /// Times are kept as milliseconds since this.
@@ -87,11 +87,6 @@ impl Member {
         let share = here.saturating_mul(u64::from(WHOLE)) / whole;
         Share::try_from(share).unwrap_or(WHOLE).clamp(LEAST, WHOLE)
     }
-
-    /// It is back after it was out of service.
-    fn returned(&self) {
-        self.came.store(now() + 1, Ordering::Relaxed);
-    }
 }
 
 impl Roster {
@@ -99,6 +94,12 @@ impl Roster {
     #[must_use]
     pub fn new(ledger: Arc<Ledger>) -> Self {
         Self { ledger, known: Mutex::default() }
+    }
+
+    /// Where it stands how busy an address is.
+    #[cfg(test)]
+    pub(super) fn ledger(&self) -> Arc<Ledger> {
+        self.ledger.clone()
     }
 
     /// The addresses of an endpoint.
@@ -121,11 +122,11 @@ impl Roster {
         self.locked().targets = Some(targets.collect());
     }
 
-    /// An address is back after it was out of service: it begins with a part of its weight, where
-    /// that is to grow.
+    /// An address is back after it was out of service.
     pub fn returned(&self, next_hop: &NextHop) {
-        if let Some(member) = self.locked().members.get(next_hop).and_then(Weak::upgrade) {
-            member.returned();
+        let member = self.locked().members.get(next_hop).and_then(Weak::upgrade);
+        if let Some(member) = member {
+            member.came.store(now() + 1, Ordering::Relaxed);
         }
     }
 
@@ -224,10 +225,12 @@ mod tests {
 
     #[test]
     fn who_is_back_begins_anew() {
-        let Seats::Fixed(member) = roster().seats(&target("10.0.0.1:80")) else { panic!() };
-        assert_eq!(member.share(WINDOW), WHOLE);
-        member.returned();
-        assert_eq!(member.share(WINDOW), LEAST);
+        let roster = roster();
+        let (gone, other) =
+            (roster.seats(&target("10.0.0.1:80")), roster.seats(&target("10.0.0.2:80")));
+        assert_eq!((share(&gone), share(&other)), (WHOLE, WHOLE));
+        roster.returned(&NextHop::Inet(([10, 0, 0, 1], 80).into()));
+        assert_eq!((share(&gone), share(&other)), (LEAST, WHOLE));
     }
 
     #[test]

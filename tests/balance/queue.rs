@@ -1,7 +1,9 @@
 //! `queue`: waiting for a place.
 
 use super::*;
+use crate::rig::certificates::{Identity, Says};
 use crate::rig::h2client::{Http2, request};
+use crate::rig::tls::Tls;
 
 const ONE: &str = "max_requests: 1, queue: { length: 2, timeout: 30s }";
 
@@ -91,15 +93,17 @@ fn a_stream_that_is_reset_leaves_the_queue() {
     let origin = Holding::new("done");
     let proxy = Settings::to(&origin.origin).having(ONE).h2c().start();
     let _held = origin.hold(&proxy);
-    let told = proxy.exchange(|| {
-        let client = Http2::connect(proxy.address());
-        let exchange = client.open(request("GET", "/").body(()).expect("a request"), true);
-        queued(&proxy, 1);
-        exchange.cancel();
-        queued(&proxy, 0);
-        None
-    });
-    assert_eq!(told.text("cause"), "client_aborted", "{:#}", told.record);
+    for whole in [true, false] {
+        let told = proxy.exchange(|| {
+            let client = Http2::connect(proxy.address());
+            let exchange = client.open(request("PUT", "/").body(()).expect("a request"), whole);
+            queued(&proxy, 1);
+            exchange.cancel();
+            queued(&proxy, 0);
+            None
+        });
+        assert_eq!(told.text("cause"), "client_aborted", "{:#}", told.record);
+    }
 }
 
 #[test]
@@ -126,4 +130,39 @@ fn who_waits_goes_on_waiting_through_a_reload() {
     queued(&proxy, 1);
     reload(&mut proxy, &settings("max_requests: 2"), 3);
     assert_eq!(waiting.receive("GET").expect("a place, now").status, 200);
+}
+
+/// A connection that could have been shared, and is not, waits as one that could not.
+#[test]
+fn a_connection_that_turns_out_to_be_ones_own_waits_as_well() {
+    let tls = Tls::new(Identity::of_its_own(&Says::names(&["app.test"]))).speaking(&["http/1.1"]);
+    let (asked, waiting) = channel();
+    let (asked, gate) = (Mutex::new(asked), Arc::<(Mutex<bool>, Condvar)>::default());
+    let open = gate.clone();
+    let origin = Origin::tls(&tls, move |mut connection| {
+        while let Some(request) = connection.request() {
+            if request.target == "/hold" {
+                asked.lock().expect("nobody panicked").send(()).expect("the test waits");
+                let held = open.0.lock().expect("nobody panicked");
+                drop(open.1.wait_while(held, |free| !*free).expect("nobody panicked"));
+            }
+            connection.send(saying("done"));
+        }
+    });
+    let proxy = Settings::to(&origin)
+        .having("tls: { sni: app.test, verify: false }, max_connections: 1")
+        .having("queue: { timeout: 30s }")
+        .start();
+    let told = proxy.exchanges(2, || {
+        let mut held = ask(&proxy, "/hold");
+        waiting.recv().expect("the origin is asked");
+        let mut second = ask(&proxy, "/second");
+        queued(&proxy, 1);
+        *gate.0.lock().expect("nobody panicked") = true;
+        gate.1.notify_all();
+        vec![held.receive("GET"), second.receive("GET")]
+    });
+    let second = told.iter().find(|told| told.text("path") == "/second").expect("a record");
+    assert_eq!(second.value("status"), 200, "{:#}", second.record);
+    assert!(second.value("times_ms.queue").as_f64() > Some(1.0), "{:#}", second.record);
 }

@@ -1,6 +1,6 @@
 //! A process of somebody else's, for as long as a test lasts.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -44,6 +44,18 @@ impl Server {
             assert!(found.is_some() || ended.is_none(), "it ended with {ended:?}: {said}");
             found.map(|(_, rest)| rest.to_owned())
         })
+    }
+
+    /// Types this line to it.
+    pub(super) fn tell(&mut self, line: &str) {
+        let input = self.child.stdin.as_mut().expect("it is piped");
+        input.write_all(format!("{line}\n").as_bytes()).expect("it reads");
+    }
+
+    /// Ends it as a crash would.
+    pub(super) fn kill(&mut self) {
+        self.child.kill().expect("it is ours");
+        self.child.wait().expect("it can be waited for");
     }
 
     /// Waits until somebody listens there.

@@ -3,9 +3,11 @@
 use std::fmt::Write;
 
 use super::Told;
+use crate::attribution::cause::Cause;
 use crate::attribution::diagnosis::Diagnosis;
 use crate::attribution::disclosure::Disclosure;
 use crate::attribution::exchange::Exchange;
+use crate::attribution::rfc9209::ErrorType;
 
 /// What a gRPC client is answered, beside HTTP status 200 and `content-type: application/grpc`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +32,9 @@ impl Grpc {
     }
 
     /// The answer that stands for this HTTP status, by gRPC's own table of status codes; beyond
-    /// it, 499 is `CANCELLED`, 500 `INTERNAL` and a size over its limit `RESOURCE_EXHAUSTED`.
+    /// it, 499 is `CANCELLED`, 500 `INTERNAL`, a size over its limit `RESOURCE_EXHAUSTED`, and a time
+    /// that ran out once the origin had the request, and may have acted on it, `DEADLINE_EXCEEDED`:
+    /// `UNAVAILABLE` invites clients to send it again.
     #[must_use]
     pub fn of(
         exchange: &Exchange,
@@ -39,7 +43,9 @@ impl Grpc {
         disclosure: Disclosure,
     ) -> Self {
         let told = Told::of(exchange, diagnosis, disclosure, "");
+        let given = exchange.last_attempt().is_some_and(|attempt| !attempt.harmless());
         let code = match status {
+            504 | 524 if given => 4,
             499 => 1,
             403 => 7,
             413 | 414 | 431 => 8,
@@ -51,6 +57,28 @@ impl Grpc {
         };
         let message = format!("{} ({}, ref {})", told.what, diagnosis.cause.id, exchange.id);
         Self { status: code, message: percent_encoded(&message) }
+    }
+
+    /// The trailers of an answer that was broken off.
+    #[must_use]
+    pub fn broken_off(exchange: &Exchange, diagnosis: &Diagnosis, disclosure: Disclosure) -> Self {
+        Self::of(exchange, diagnosis, late(diagnosis.cause), disclosure)
+    }
+}
+
+/// The HTTP status that stands for a cause by which an answer was broken off.
+const fn late(cause: Cause) -> u16 {
+    match (cause.standard.code(), cause.error) {
+        (Some(status), _) => status,
+        (
+            None,
+            Some(
+                ErrorType::ConnectionReadTimeout
+                | ErrorType::ConnectionWriteTimeout
+                | ErrorType::HttpResponseTimeout,
+            ),
+        ) => 504,
+        (None, _) => 502,
     }
 }
 

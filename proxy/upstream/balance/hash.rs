@@ -89,7 +89,7 @@ fn drawn(seed: u64) -> f64 {
     -uniform.ln()
 }
 
-/// Every bit of the result depends on every bit given (the finish of SplitMix64).
+/// Every bit of the result depends on every bit given (the finish of `SplitMix64`).
 const fn mixed(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

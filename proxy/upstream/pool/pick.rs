@@ -85,7 +85,7 @@ impl Pool {
     }
 
     /// The same among the addresses that `may` be picked.
-    async fn pick_among(
+    pub(super) async fn pick_among(
         &self,
         ask: Ask<'_>,
         may: impl Fn(&NextHop) -> bool + Sync,
@@ -103,7 +103,7 @@ impl Pool {
                     Some(only) => only,
                     None => continue,
                 };
-                let mut picked = self.picked(located, tried, started);
+                let mut picked = self.picked(located, tried, &may, started);
                 picked.passed_over = out.passed_over;
                 return Ok(picked);
             }
@@ -187,7 +187,13 @@ impl Pool {
         }
     }
 
-    fn picked(&self, located: Located, tried: &[NextHop], started: Instant) -> Picked {
+    fn picked(
+        &self,
+        located: Located,
+        tried: &[NextHop],
+        may: impl Fn(&NextHop) -> bool,
+        started: Instant,
+    ) -> Picked {
         let Located { endpoint, member, answer, .. } = located;
         let next_hop = member.next_hop.clone();
         let name = match &self.upstream.endpoints[endpoint].0 {
@@ -197,9 +203,10 @@ impl Pool {
         let dns = if name.is_some() { started.elapsed() } else { Duration::ZERO };
         let answer_age = answer.as_ref().map(|answer| answer.age);
         let others = if answer.is_some() { self.seats[endpoint].known() } else { Vec::new() };
-        let more = others.iter().map(|other| &other.next_hop).any(|other| {
-            *other != next_hop && !tried.contains(other) && self.rotation().holds(other)
-        });
+        let more = others
+            .iter()
+            .map(|other| &other.next_hop)
+            .any(|other| *other != next_hop && !tried.contains(other) && may(other));
         let stale = answer.and_then(|answer| answer.stale);
         Picked { endpoint, next_hop, name, dns, answer_age, stale, more, passed_over: Vec::new() }
     }

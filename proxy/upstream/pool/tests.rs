@@ -2,9 +2,10 @@
 
 use whodunit_filters::attribution::Fault;
 
-use whodunit_filters::attribution::Key;
+use whodunit_filters::attribution::Key as Fact;
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, PROXY_CONFIG_INVALID};
 
+use super::super::balance::Key;
 use super::super::lasting::Registry;
 use super::super::resolve::ResolverSettings;
 use super::*;
@@ -73,7 +74,7 @@ async fn no_endpoints_and_no_weight_are_the_same() {
     for endpoints in [&[][..], &[("10.0.0.1:80", 0), ("10.0.0.2:80", 0)]] {
         let failure = pool(endpoints, &[]).pick(Ask::default()).await.expect_err("none");
         assert_eq!(failure.fault, Fault::Denied(&NO_ENDPOINTS));
-        assert_eq!(failure.evidence.text(Key::Upstream), Some("web"));
+        assert_eq!(failure.evidence.text(Fact::Upstream), Some("web"));
     }
 }
 
@@ -82,8 +83,8 @@ async fn a_listener_of_ours_is_no_endpoint() {
     let alone = pool(&[("localhost:80", 1)], &["0.0.0.0:80"]);
     let failure = alone.pick(Ask::default()).await.expect_err("refused");
     assert_eq!(failure.fault, Fault::Denied(&PROXY_CONFIG_INVALID));
-    assert_eq!(failure.evidence.text(Key::Setting), Some("upstreams.web.endpoints"));
-    assert_eq!(failure.evidence.text(Key::Address), Some("127.0.0.1:80"));
+    assert_eq!(failure.evidence.text(Fact::Setting), Some("upstreams.web.endpoints"));
+    assert_eq!(failure.evidence.text(Fact::Address), Some("127.0.0.1:80"));
 }
 
 #[tokio::test]
@@ -92,6 +93,47 @@ async fn an_endpoint_that_cannot_be_used_gives_way_and_is_told_of() {
     let picked = pool.pick(Ask::default()).await.expect("the other one");
     assert_eq!(picked.next_hop.to_string(), "10.0.0.2:80");
     let [(0, failure)] = &*picked.passed_over else { panic!("{picked:?}") };
-    assert_eq!(failure.evidence.text(Key::Errno), Some("ECONNREFUSED"));
-    assert_eq!(failure.evidence.text(Key::Resolver), Some("127.0.0.1:9"));
+    assert_eq!(failure.evidence.text(Fact::Errno), Some("ECONNREFUSED"));
+    assert_eq!(failure.evidence.text(Fact::Resolver), Some("127.0.0.1:9"));
+}
+
+#[tokio::test]
+async fn who_may_not_is_not_picked_whatever_the_policy() {
+    for balance in [Balance::RoundRobin, Balance::LeastRequests, Balance::Hash] {
+        let mut pool = pool(&[("10.0.0.1:80", 9), ("10.0.0.2:80", 1), ("localhost:80", 9)], &[]);
+        pool.upstream.balance = balance;
+        pool.spread = Spread::new(balance, &By::Client, &pool.upstream.endpoints);
+        let may = |hop: &NextHop| hop.to_string() == "10.0.0.2:80";
+        for user in 0..20_u8 {
+            let ask = Ask { tried: &[], key: Some(Key::of(&[user])) };
+            let picked = pool.pick_among(ask, may).await.expect("one may");
+            assert_eq!(picked.next_hop.to_string(), "10.0.0.2:80", "{balance:?}");
+        }
+        let none = pool.pick_among(Ask::default(), |_| false).await.expect_err("nobody may");
+        assert_eq!(none.fault, Fault::Denied(&NO_ENDPOINTS));
+    }
+}
+
+#[tokio::test]
+async fn the_less_busy_of_two_is_picked_in_terms_of_its_weight() {
+    let mut pool = pool(&[("10.0.0.1:80", 3), ("10.0.0.2:80", 1)], &[]);
+    pool.spread = Spread::new(Balance::LeastRequests, &By::Client, &pool.upstream.endpoints);
+    let ledger = pool.lasting.roster.ledger();
+    let hop = |last| NextHop::Inet(([10, 0, 0, last], 80).into());
+    let begin = |last| ledger.neighbour(&hop(last), None).begin();
+    let picked = async |pool: &Pool| pool.pick(Ask::default()).await.expect("one").next_hop;
+    let mut held = vec![begin(1), begin(1), begin(2)];
+    for _ in 0..30 {
+        assert_eq!(picked(&pool).await, hop(1), "2 of 3 are less than 1 of 1");
+    }
+    held.extend([begin(1), begin(1)]);
+    for _ in 0..30 {
+        assert_eq!(picked(&pool).await, hop(2), "4 of 3 are more than 1 of 1");
+    }
+    held.clear();
+    let mut first = 0;
+    for _ in 0..400 {
+        first += usize::from(picked(&pool).await == hop(1));
+    }
+    assert!((250..350).contains(&first), "by weight while nobody is busy: {first} of 400");
 }
