@@ -36,3 +36,55 @@ impl Case {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use whodunit_filters::attribution::{Attempt, Failure, Fault, Phase, Side};
+
+    use super::*;
+    use crate::settings::{Books, Settings};
+
+    /// What was told.
+    #[derive(Default)]
+    struct Heard(Mutex<Vec<String>>);
+
+    impl Audience for Heard {
+        fn failed(&self, next_hop: &NextHop, cause: Cause) {
+            self.0.lock().expect("nobody panicked").push(format!("{next_hop} {}", cause.id));
+        }
+
+        fn answered(&self, next_hop: &NextHop, status: u16, cause: Option<Cause>) {
+            let cause = cause.map_or("well", |cause| cause.id);
+            self.0.lock().expect("nobody panicked").push(format!("{next_hop} {status} {cause}"));
+        }
+    }
+
+    fn hop(port: u16) -> NextHop {
+        NextHop::Inet(([192, 0, 2, 1], port).into())
+    }
+
+    #[test]
+    fn each_attempt_is_told_of_once_and_what_the_client_did_is_not() {
+        let heard = Arc::new(Heard::default());
+        let mut case = Case::new(Arc::new(Settings::new("n")), Books::default());
+        case.audience = Some(heard.clone());
+        case.begin_attempt(Attempt::begin(hop(1)));
+        case.fail(Failure::new(Side::Origin, Phase::Connect, Fault::Refused));
+        case.fail(Failure::new(Side::Origin, Phase::Wait, Fault::Closed));
+        case.tell_of_answer();
+        case.begin_attempt(Attempt::begin(hop(2)));
+        case.fail(Failure::new(Side::Client, Phase::Wait, Fault::Closed));
+        case.tell_of_answer();
+        case.begin_attempt(Attempt::begin(hop(3)));
+        case.exchange.upstream_status = Some(503);
+        case.tell_of_answer();
+        case.exchange.upstream_status = Some(404);
+        case.tell_of_answer();
+        assert_eq!(
+            *heard.0.lock().expect("nobody panicked"),
+            ["192.0.2.1:1 connect_refused", "192.0.2.1:3 503 origin_error", "192.0.2.1:3 404 well"]
+        );
+    }
+}

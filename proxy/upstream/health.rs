@@ -13,8 +13,11 @@ use tokio::time::sleep_until;
 use whodunit_conf::schema::address::Target;
 use whodunit_conf::schema::health::{Authority, Health, Kind, Method};
 use whodunit_filters::attribution::cause::answer::ORIGIN_ERROR;
+use whodunit_filters::attribution::cause::proxy::{
+    PROXY_BUG, PROXY_FILES_EXHAUSTED, PROXY_PORTS_EXHAUSTED,
+};
 use whodunit_filters::attribution::ledger::Finding;
-use whodunit_filters::attribution::{Ledger, NextHop};
+use whodunit_filters::attribution::{Cause, Ledger, NextHop};
 use whodunit_pingora::connect::{Patience, Question};
 
 use super::check::{Visit, heed};
@@ -62,7 +65,7 @@ impl Rounds {
     pub fn follow<'p>(&self, pools: impl IntoIterator<Item = &'p Arc<Pool>>) {
         let mut tasks = JoinSet::new();
         for pool in pools {
-            let generation = pool.rotation().follow(rules(&pool.upstream));
+            let generation = pool.rotation().follow(rules(&pool.upstream), &pool.members());
             let (Some(health), Some(runtime)) = (&pool.upstream.health, self.runtime.get()) else {
                 continue;
             };
@@ -153,6 +156,9 @@ impl Round {
                 Finding::Answers => Ok(()),
             },
         };
+        if outcome.is_err_and(|reason| reason.cause().is_some_and(is_ours)) {
+            return;
+        }
         if place == next_hop {
             let neighbour = self.ledger.neighbour(&next_hop, Some(&upstream.name));
             let found = match outcome {
@@ -173,6 +179,12 @@ impl Round {
     }
 }
 
+/// Whether a check failed for want of something of this machine's own, which says nothing of an
+/// endpoint: all would be out at once.
+fn is_ours(cause: Cause) -> bool {
+    [&PROXY_BUG, &PROXY_FILES_EXHAUSTED, &PROXY_PORTS_EXHAUSTED].contains(&cause)
+}
+
 fn method(method: Method) -> http::Method {
     match method {
         Method::Get => http::Method::GET,
@@ -185,4 +197,26 @@ fn method(method: Method) -> http::Method {
 fn fraction() -> f64 {
     let hash = RandomState::new().hash_one(Instant::now());
     f64::from(u32::try_from(hash >> 32).expect("32 bits")) / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use whodunit_filters::attribution::cause;
+
+    use super::*;
+
+    #[test]
+    fn what_this_machine_lacks_takes_no_endpoint_out() {
+        for (id, ours) in [
+            ("proxy_files_exhausted", true),
+            ("proxy_ports_exhausted", true),
+            ("proxy_bug", true),
+            ("alpn_mismatch", false),
+            ("proxy_config_invalid", false),
+            ("connect_refused", false),
+            ("origin_error", false),
+        ] {
+            assert_eq!(is_ours(cause::find(id).expect("a row")), ours, "{id}");
+        }
+    }
 }

@@ -79,9 +79,11 @@ impl Rotation {
         !self.settle(&mut table, next_hop)
     }
 
-    /// Follows other rules from now on. Gives the number that the checks by these rules bear.
-    pub fn follow(&self, rules: Rules) -> u64 {
+    /// Follows other rules from now on, for these addresses. Gives the number that the checks by these
+    /// rules bear.
+    pub fn follow(&self, rules: Rules, members: &Members) -> u64 {
         let mut table = self.table();
+        table.keep(members);
         let checked = |rules: &Rules| rules.health.as_ref().map(|h| (h.clone(), rules.line));
         if checked(&table.rules) != checked(&rules) {
             table.generation += 1;

@@ -11,6 +11,9 @@ use whodunit_filters::attribution::{Diagnosis, Exchange, Failure, Key, NextHop, 
 use super::State;
 use crate::upstream::pool::Pool;
 
+/// The most addresses that are named in one verdict.
+const MOST_TOLD: usize = 16;
+
 /// The addresses of an upstream, as far as they are known without asking a name server.
 #[derive(Clone, Debug, Default)]
 pub struct Members {
@@ -80,7 +83,8 @@ impl Pool {
         }
     }
 
-    /// The addresses that requests may be sent to and are not, each with what took it out.
+    /// The addresses that requests may be sent to and are not, each with what took it out; of many,
+    /// the first few and how many more.
     #[must_use]
     pub fn out_of_rotation(&self) -> Vec<String> {
         let standings = self.rotation().standings();
@@ -100,7 +104,13 @@ impl Pool {
             };
             Some(format!("{next_hop} ({told})"))
         });
-        out.collect()
+        let mut out: Vec<String> = out.collect();
+        let more = out.len().saturating_sub(MOST_TOLD);
+        if more > 0 {
+            out.truncate(MOST_TOLD);
+            out.push(format!("{more} more"));
+        }
+        out
     }
 
     /// Why nobody can be picked, where some are out of rotation and the others cannot be used.

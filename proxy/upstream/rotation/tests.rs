@@ -26,7 +26,7 @@ fn eject(after: u32) -> Eject {
 
 fn rotation(health: Option<Health>, eject: Option<Eject>) -> Rotation {
     let rotation = Rotation::default();
-    rotation.follow(rules(health, eject));
+    rotation.follow(rules(health, eject), &members(4));
     rotation
 }
 
@@ -142,19 +142,19 @@ fn other_rules_begin_anew_only_where_they_differ() {
     let health = Health { unhealthy_after: 1, ..Health::default() };
     let first = Some(eject(1));
     let rotation = rotation(Some(health.clone()), first);
-    let number = rotation.follow(rules(Some(health.clone()), first));
+    let number = rotation.follow(rules(Some(health.clone()), first), &members(4));
     rotation.checked(number, &hop(1), Err(REFUSED));
     fail(&rotation, 2, 1, 4);
     let longer = Some(Eject { time: Span::seconds(9), ..eject(1) });
-    assert_eq!(rotation.follow(rules(Some(health.clone()), longer)), number);
+    assert_eq!(rotation.follow(rules(Some(health.clone()), longer), &members(4)), number);
     assert!(!rotation.holds(&hop(1)) && !rotation.holds(&hop(2)));
     let other = Health { path: "/other".parse().expect("a path"), ..health };
-    let next = rotation.follow(rules(Some(other.clone()), longer));
+    let next = rotation.follow(rules(Some(other.clone()), longer), &members(4));
     assert_ne!(next, number);
     assert!(rotation.holds(&hop(1)) && !rotation.holds(&hop(2)));
     rotation.checked(number, &hop(1), Err(REFUSED));
     assert!(rotation.holds(&hop(1)), "a check that began before says nothing of these");
-    rotation.follow(rules(Some(other), None));
+    rotation.follow(rules(Some(other), None), &members(4));
     assert!(rotation.holds(&hop(2)));
 }
 
@@ -170,4 +170,6 @@ fn addresses_that_are_gone_are_forgotten() {
     rotation.ended(1, &endpoint, Instant::now(), &members(2));
     assert_eq!(rotation.standings().len(), 2);
     assert!(rotation.holds(&hop(3)));
+    rotation.follow(rules(None, None), &members(1));
+    assert_eq!(rotation.standings().len(), 1);
 }
