@@ -51,7 +51,8 @@ pub struct Trip {
     latch: Option<Latch>,
     /// Held until the request ends, however that comes about.
     lane: Option<Place>,
-    encoder: Option<Encoder>,
+    /// What compresses the answer, if it is.
+    encoder: Option<Box<Encoder>>,
     place: Option<Place>,
     line: Option<Place>,
 }
@@ -221,7 +222,8 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         if let Some(compression) = trip.destination.as_ref().and_then(|to| to.compression.as_ref())
         {
-            trip.encoder = compress::sure(compress::begin(compression, session, response))?;
+            let encoder = compress::sure(compress::begin(compression, session, response))?;
+            trip.encoder = encoder.map(Box::new);
         }
         Ok(())
     }
