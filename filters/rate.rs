@@ -125,12 +125,14 @@ impl Meter {
         }
     }
 
+    /// The wait is rounded up: whoever comes back after it is let through.
     fn refusal(&self, wait: Duration) -> Failure {
+        let ms = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
         Failure::denied(&RATE_LIMITED)
             .with(Key::MaxCount, u64::from(self.rate.requests))
             .with(Key::LimitMs, self.rate.per.0)
             .with(Key::CountedBy, self.rate.by.to_string())
-            .with(Key::RetryAfterMs, wait.max(Duration::from_millis(1)))
+            .with(Key::RetryAfterMs, ms)
             .with(Key::Setting, self.place.clone())
     }
 }

@@ -207,7 +207,8 @@ impl ProxyHttp for Gateway {
         }
         if let Some(compression) = trip.destination.as_ref().and_then(|to| to.compression.as_ref())
         {
-            trip.encoder = compress::sure(compress::begin(compression, session, response))?;
+            let encoder = compress::sure(compress::begin(compression, session, response))?;
+            trip.encoder = encoder.map(Box::new);
         }
         Ok(())
     }

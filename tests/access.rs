@@ -2,15 +2,18 @@
 
 mod room;
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
 use rustix::process::Signal;
 
 use crate::rig::h2client::{Http2, get, request};
 use crate::rig::message::Response;
 use crate::rig::origin::Origin;
 use crate::rig::promise::Told;
-use crate::rig::proxy::Proxy;
+use crate::rig::proxy::{Process, Proxy};
 use crate::rig::settings::Settings;
-use crate::rig::until;
+use crate::rig::{PATIENCE, until};
 
 pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -228,5 +231,33 @@ fn alibabas_clients_read_a_rate_limit_as_they_know_it() {
         assert_eq!((told.text("cause"), told.status()), ("rate_limited", 503));
         assert_eq!(told.answer().fields.text("alb-qps-limited").as_deref(), Some("Limited"));
         assert!(told.answer().fields.text("retry-after").is_some());
+    }
+}
+
+#[test]
+fn who_asks_through_a_unix_socket_is_near() {
+    let origin = Origin::answering(OK);
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("in.sock");
+    let yaml = format!(
+        "listeners: [ {{ address: \"unix:{}\" }} ]\nadmin: {{ address: null }}\n\
+         access: {{ allow: [ private ] }}\nroutes:\n  - {{ upstream: web }}\n  \
+         - {{ match: {{ path: /far/ }}, upstream: web, access: {{ deny: [ private ] }} }}\n\
+         upstreams: {{ web: {{ endpoints: [ \"{}\" ] }} }}\n",
+        socket.display(),
+        origin.endpoint
+    );
+    let config = folder.path().join("whodunit.yaml");
+    std::fs::write(&config, yaml).expect("the folder is ours");
+    let mut process = Process::start(&["run", "--config", config.to_str().expect("text")]);
+    process.says("ready", 0);
+    for (path, status) in [("/", "HTTP/1.1 200 OK"), ("/far/", "HTTP/1.1 403 Forbidden")] {
+        let mut client = UnixStream::connect(&socket).expect("it listens");
+        client.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+        let head = format!("GET {path} HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n");
+        client.write_all(head.as_bytes()).expect("it is taken");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("an answer");
+        assert!(answer.starts_with(status), "{path}: {answer}");
     }
 }

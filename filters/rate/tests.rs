@@ -55,6 +55,19 @@ fn a_refusal_says_what_was_broken_and_when_to_come_again() {
 }
 
 #[test]
+fn whoever_waits_as_long_as_is_said_is_let_through() {
+    for (requests, per) in [(3, "1s"), (7, "1m"), (1_000, "1s"), (11, "10ms")] {
+        let (mut scene, start) =
+            scene(&[&format!(r#"{{"requests":{requests},"per":"{per}","burst":1}}"#)]);
+        assert!(ask(&scene).is_none());
+        let failure = ask(&scene).expect("one at a time");
+        let wait = failure.evidence.number(Key::RetryMs).expect("it is known when");
+        scene.arrived = start + Duration::from_millis(wait);
+        assert!(ask(&scene).is_none(), "{requests} in {per}: {wait} ms");
+    }
+}
+
+#[test]
 fn each_is_counted_by_itself() {
     let once = r#"{"requests":1,"per":"1h","by":"BY"}"#;
     let with = |by: &str| scene(&[&once.replace("BY", by)]).0;

@@ -34,8 +34,10 @@ pub struct Trip {
     /// How long it has waited for places.
     pub(super) queued: Duration,
     /// Held until the request ends, however that comes about.
+    /// On a route with a limit.
     pub(super) stay: Option<Stay>,
-    pub(super) encoder: Option<Encoder>,
+    /// What compresses the answer, if it is.
+    pub(super) encoder: Option<Box<Encoder>>,
     pub(super) place: Option<Place>,
     pub(super) line: Option<Place>,
 }
