@@ -2,6 +2,7 @@
 //! switch everything off; and the routes in the order in which they are tried.
 
 mod addresses;
+mod listeners;
 mod numbers;
 mod process;
 mod rest;
@@ -41,6 +42,7 @@ pub struct Way {
 pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) {
     let mut check = Check { config, tree, problems: Vec::new() };
     let own = addresses::check(&mut check);
+    listeners::check(&mut check);
     upstreams::check(&mut check, &own);
     numbers::check(&mut check);
     process::check(&mut check);

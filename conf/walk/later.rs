@@ -3,7 +3,6 @@
 
 /// The definition a key belongs to, and the key.
 pub(super) const KEYS: &[(&str, &str)] = &[
-    ("Listener", "tls"),
     ("Listener", "proxy_protocol"),
     ("Upstream", "health"),
     ("Upstream", "eject"),
