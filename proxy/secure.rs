@@ -1,8 +1,7 @@
 //! How listeners are secured: the files that their `tls` sections name.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use whodunit_conf::schema::listener::{

@@ -20,7 +20,6 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::runtime::Runtime;
 use whodunit_conf::reload::Files;
 use whodunit_conf::{Checked, Config, Problems};
 use whodunit_filters::attribution::ledger::Use;

@@ -5,6 +5,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub(super) struct Floor {
     house: House<Gateway>,
     runtime: Handle,
     open: Mutex<Vec<Open>>,
+    closed: AtomicBool,
 }
 
 /// One that is open.
@@ -67,7 +69,7 @@ impl Change {
 
 impl Floor {
     pub(super) fn new(house: House<Gateway>, runtime: Handle) -> Self {
-        Self { house, runtime, open: Mutex::default() }
+        Self { house, runtime, open: Mutex::default(), closed: AtomicBool::default() }
     }
 
     /// Prepares for the listeners of a configuration. `bound` are sockets that are there already,
@@ -142,10 +144,16 @@ impl Floor {
 
     /// Tells all listeners to accept no more, and all connections to end.
     pub(super) fn close_all(&self) {
+        self.closed.store(true, Ordering::Release);
         for open in &*self.locked() {
             open.socket().take();
             open.stop.send_replace(true);
         }
+    }
+
+    /// Whether that was done: what is bound from now on is somebody else's affair.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// The sockets that connections are accepted from, each with what it was bound for.

@@ -59,6 +59,9 @@ pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) 
 
 /// A file of the listeners has changed.
 fn renew(running: &Running) {
+    if running.floor.is_closed() {
+        return;
+    }
     match running.renew() {
         Ok(()) => {
             running.ledger.reload(true);
@@ -89,6 +92,9 @@ fn told_to(running: &Running, file: Option<&Path>) {
 }
 
 fn take_up(running: &Running, path: &Path, text: &str) {
+    if running.floor.is_closed() {
+        return notice::say("configuration not reloaded: this process is about to end");
+    }
     let checked = match whodunit_conf::parse(text, &path.display().to_string()) {
         Ok(checked) => Arc::new(checked),
         Err(problems) => return refuse(running, &problems.render(false)),
