@@ -57,6 +57,7 @@ pub(crate) struct Running {
     pub(crate) sink: Sink,
     /// Held while a configuration is put into force: a signal and a changed file may come together.
     applying: Mutex<()>,
+    handing: takeover::Handing,
     /// The files that the listeners name, as they were when they were read last.
     files: Mutex<Files>,
 }
@@ -127,6 +128,7 @@ pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode
         node,
         sink,
         applying: Mutex::default(),
+        handing: takeover::Handing::default(),
         files: Mutex::default(),
     };
     running.put(&running.checked.load_full(), prepared);

@@ -2,7 +2,9 @@
 //! changes.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,6 +13,9 @@ use whodunit_conf::reload::{self, Watch};
 
 use super::{Running, Source, systemd};
 use crate::notice;
+
+/// How often it is looked whether a successor has made up its mind.
+const OFTEN: Duration = Duration::from_millis(20);
 
 /// Watches for changes as long as this is held.
 pub(super) struct Reloading(#[expect(dead_code, reason = "held for its end")] Vec<Watch>);
@@ -59,9 +64,7 @@ pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) 
 
 /// A file of the listeners has changed.
 fn renew(running: &Running) {
-    if running.floor.is_closed() {
-        return;
-    }
+    let Some(_turn) = turn(running) else { return };
     match running.renew() {
         Ok(()) => {
             running.ledger.reload(true);
@@ -92,9 +95,9 @@ fn told_to(running: &Running, file: Option<&Path>) {
 }
 
 fn take_up(running: &Running, path: &Path, text: &str) {
-    if running.floor.is_closed() {
+    let Some(_turn) = turn(running) else {
         return notice::say("configuration not reloaded: this process is about to end");
-    }
+    };
     let checked = match whodunit_conf::parse(text, &path.display().to_string()) {
         Ok(checked) => Arc::new(checked),
         Err(problems) => return refuse(running, &problems.render(false)),
@@ -113,6 +116,18 @@ fn take_up(running: &Running, path: &Path, text: &str) {
         }
         Err(problems) => refuse(running, &problems.render(false)),
     }
+}
+
+/// Waits until no successor is about to take over. `None`: one has, or the process ends anyway.
+fn turn(running: &Running) -> Option<MutexGuard<'_, ()>> {
+    while !running.floor.is_closed() {
+        match running.handing.try_lock() {
+            Ok(turn) => return Some(turn).filter(|_| !running.floor.is_closed()),
+            Err(TryLockError::Poisoned(turn)) => return Some(turn.into_inner()),
+            Err(TryLockError::WouldBlock) => thread::sleep(OFTEN),
+        }
+    }
+    None
 }
 
 fn refuse(running: &Running, reason: &str) {

@@ -12,7 +12,7 @@ use super::beginning::Beginning;
 use super::drain::{Stop, Told, finish};
 use super::insight::Knowledge;
 use super::operators::Operators;
-use super::takeover::Program;
+use super::takeover::{Place, Program};
 use super::{Refusal, Running, Source, reload, systemd};
 use crate::notice;
 
@@ -38,7 +38,7 @@ pub(super) fn serve(
     let mut operators = Operators::start(&config, admin_socket, knowledge.clone())?;
     let (floor, spare) = (running.clone(), operators.spare());
     let offer = move || Ok(floor.floor.sockets()?.into_iter().chain(spare.copy()?).collect());
-    let (place, how, refused) = match beginning.take_over(offer, ready) {
+    let (place, how, refused) = match beginning.take_over(offer, running.handing.clone(), ready) {
         Ok(place) => {
             notice::say("ready");
             let how = runtime.block_on(told.wait());
@@ -47,10 +47,10 @@ pub(super) fn serve(
         Err(refused) => (None, Stop::Gracefully, Some(refused)),
     };
     told.refuse_successors();
-    knowledge.set_draining();
     let shutdown = running.checked.load().config.shutdown;
     let how = match how {
         Stop::Gracefully if refused.is_none() => {
+            knowledge.set_draining();
             systemd::stopping(running.open());
             runtime.block_on(told.delay(shutdown.delay.0))
         }
@@ -61,11 +61,12 @@ pub(super) fn serve(
     running.floor.close_all();
     if let Stop::Succeeded(successor) = how {
         notice::say(&format!("process {} takes requests from now on", successor.process));
-        successor.let_go();
-        // Its own answers now.
+        // It is the other one that is asked now, and is not ending.
         operators.stop();
-    } else if let Some(place) = place {
-        place.clear();
+        successor.let_go();
+    } else {
+        knowledge.set_draining();
+        place.iter().for_each(Place::clear);
     }
     let finished = runtime.block_on(finish(running, &mut told, grace));
     drop(reloading);
