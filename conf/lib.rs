@@ -76,7 +76,12 @@ impl Checked {
     #[must_use]
     pub fn doubt(&self, found: Vec<(Vec<&str>, String)>) -> Problems {
         let step = |keys: Vec<_>| keys.into_iter().map(step).collect();
-        let found = found.into_iter().map(|(keys, says)| (step(keys), says)).collect();
+        self.warn_at(found.into_iter().map(|(keys, says)| (step(keys), says)).collect())
+    }
+
+    /// The same where a place in a list is among the steps.
+    #[must_use]
+    pub fn warn_at(&self, found: Vec<(Vec<Step<'_>>, String)>) -> Problems {
         self.tell(found, Problem::warning)
     }
 
@@ -87,10 +92,10 @@ impl Checked {
     ) -> Problems {
         let (tree, _) = tree::read(self.warnings.text());
         let tree = tree.unwrap_or(Node { place: 0..0, kind: Kind::Null });
-        let wrong = found
+        let found = found
             .into_iter()
             .map(|(steps, says)| problem(tree.named(&steps), tree.value(&steps), says));
-        Problems::new(self.warnings.file(), self.warnings.text(), wrong.collect())
+        Problems::new(self.warnings.file(), self.warnings.text(), found.collect())
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod health;
+mod listeners;
 mod numbers;
 mod process;
 mod rates;
@@ -56,6 +57,7 @@ pub struct Way {
 pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) {
     let mut check = Check { config, tree, problems: Vec::new() };
     let own = addresses::check(&mut check);
+    listeners::check(&mut check);
     upstreams::check(&mut check, &own);
     health::check(&mut check);
     numbers::check(&mut check);

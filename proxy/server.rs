@@ -9,36 +9,32 @@ mod listen;
 mod operators;
 mod privileges;
 mod reload;
+mod serve;
 mod systemd;
 mod takeover;
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::runtime::Runtime;
+use whodunit_conf::reload::Files;
 use whodunit_conf::{Checked, Config, Problems};
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Ledger, Record, Side};
 use whodunit_pingora::{Advice, Attributed, Books, House, Listeners, Live};
 
 use crate::gateway::Gateway;
-use crate::notice;
 use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
 use crate::upstream::health::Rounds;
 use crate::upstream::lasting::Registry;
 use crate::upstream::own;
+use crate::{notice, secure};
 use beginning::Beginning;
-use drain::Stop;
 use floor::{Change, Floor};
-use insight::Knowledge;
-use operators::Operators;
 
 /// Where the configuration came from, so that it can be read again.
 #[derive(Clone, Debug)]
@@ -64,6 +60,16 @@ pub(crate) struct Running {
     pub(crate) sink: Sink,
     /// Held while a configuration is put into force: a signal and a changed file may come together.
     applying: Mutex<()>,
+    handing: takeover::Handing,
+    /// The files that the listeners name, as they were when they were read last.
+    files: Mutex<Files>,
+}
+
+/// All that a configuration takes, at hand.
+struct Prepared {
+    change: Change,
+    plan: Plan,
+    files: Files,
 }
 
 /// Why the process could not start.
@@ -128,9 +134,11 @@ pub fn run(checked: Checked, source: &Source, takeover: bool) -> Result<ExitCode
         node,
         sink,
         applying: Mutex::default(),
+        handing: takeover::Handing::default(),
+        files: Mutex::default(),
     };
     running.put(&running.checked.load_full(), prepared);
-    serve(&Arc::new(running), runtime, (beginning, program), admin_socket, source)
+    serve::serve(&Arc::new(running), runtime, (beginning, program), admin_socket, source)
 }
 
 fn log(config: &Config) -> Result<Sink, Refusal> {
@@ -155,10 +163,11 @@ fn prepare(
     lasting: &Registry,
     checked: &Checked,
     bound: Vec<listen::Bound>,
-) -> Result<(Change, Plan), Problems> {
+) -> Result<Prepared, Problems> {
+    let files = Files::now(secure::files(&checked.config.listeners));
     let change = floor.prepare(checked, bound)?;
     let plan = Plan::of(checked, own::Listeners::new(change.addresses()), lasting)?;
-    Ok((change, plan))
+    Ok(Prepared { change, plan, files })
 }
 
 fn threads(config: &Config) -> usize {
@@ -173,6 +182,23 @@ impl Running {
         connected(Use::Active) + connected(Use::Idle)
     }
 
+    /// The files that the listeners name, as they were when they were read last.
+    fn files(&self) -> Files {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes up anew what is in the files of the listeners, or nothing of it.
+    fn renew(&self) -> Result<(), Problems> {
+        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let checked = self.checked.load_full();
+        let files = Files::now(secure::files(&checked.config.listeners));
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        let change = self.floor.prepare(&checked, Vec::new())?;
+        change.doubts.render(false).lines().for_each(notice::say);
+        self.floor.become_as(change, checked.config.shutdown.grace.0);
+        Ok(())
+    }
+
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,7 +207,8 @@ impl Running {
         Ok(())
     }
 
-    fn put(&self, checked: &Arc<Checked>, (change, plan): (Change, Plan)) {
+    fn put(&self, checked: &Arc<Checked>, prepared: Prepared) {
+        let Prepared { change, plan, files } = prepared;
         for (name, pool) in &plan.upstreams {
             // So that their counters are there from the start, at 0.
             drop(self.ledger.upstream(name));
@@ -192,6 +219,7 @@ impl Running {
                 drop(self.ledger.requests(listener, &way.name));
             }
         }
+        change.doubts.render(false).lines().for_each(notice::say);
         let mut settings = plan::settings(checked, &self.node, Listeners::default());
         settings.pages = plan.pages.clone();
         self.rounds.follow(plan.upstreams.values());
@@ -199,68 +227,8 @@ impl Running {
         self.live.replace(settings);
         self.floor.become_as(change, checked.config.shutdown.grace.0);
         self.checked.store(checked.clone());
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
     }
-}
-
-fn serve(
-    running: &Arc<Running>,
-    runtime: Runtime,
-    (beginning, program): (Beginning, Option<takeover::Program>),
-    admin_socket: Option<TcpListener>,
-    source: &Source,
-) -> Result<ExitCode, Refusal> {
-    let config = running.checked.load().config.clone();
-    let knowledge = Arc::new(Knowledge::new(running.clone()));
-    let reloading = reload::start(&runtime, running, source);
-    let (ready, successors) = tokio::sync::mpsc::channel(1);
-    let mut told = drain::Told::listen(&runtime, successors)
-        .map_err(|error| Refusal(format!("signals cannot be listened to: {error}")))?;
-    beginning.heed(&runtime, program);
-    systemd::watch(&runtime);
-    // Before the operators' listener answers: where a predecessor's answers too, what it says must
-    // not change for a moment.
-    knowledge.set_ready();
-    let mut operators = Operators::start(&config, admin_socket, knowledge.clone())?;
-    let (floor, spare) = (running.clone(), operators.spare());
-    let offer = move || Ok(floor.floor.sockets()?.into_iter().chain(spare.copy()?).collect());
-    let (place, how, refused) = match beginning.take_over(offer, ready) {
-        Ok(place) => {
-            notice::say("ready");
-            let how = runtime.block_on(told.wait());
-            (place, how, None)
-        }
-        Err(refused) => (None, Stop::Gracefully, Some(refused)),
-    };
-    told.refuse_successors();
-    knowledge.set_draining();
-    let shutdown = running.checked.load().config.shutdown;
-    let how = match how {
-        Stop::Gracefully if refused.is_none() => {
-            systemd::stopping(running.open());
-            runtime.block_on(told.delay(shutdown.delay.0))
-        }
-        other => other,
-    };
-    let grace = if matches!(how, Stop::Quickly) { Duration::ZERO } else { shutdown.grace.0 };
-    notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
-    running.floor.close_all();
-    if let Stop::Succeeded(successor) = how {
-        notice::say(&format!("process {} takes requests from now on", successor.process));
-        successor.let_go();
-        // Its own answers now.
-        operators.stop();
-    } else if let Some(place) = place {
-        place.clear();
-    }
-    let finished = runtime.block_on(drain::finish(running, &mut told, grace));
-    drop(reloading);
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    operators.stop();
-    if !running.sink.flush(Duration::from_secs(5)) {
-        notice::say("the log could not be written to its end");
-    }
-    notice::say(if finished { "stopped" } else { "stopped; requests were cut off" });
-    refused.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 /// Records as lines of the log, which is opened before the first request comes.

@@ -16,6 +16,7 @@ mod http2;
 mod lab;
 mod life;
 mod limits;
+mod listeners;
 mod loops;
 mod network;
 mod operations;

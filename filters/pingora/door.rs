@@ -12,6 +12,7 @@ use whodunit_filters::head::HeadLimits;
 use whodunit_filters::units::Size;
 
 use crate::context::Case;
+use crate::house::Entrance;
 use crate::ingress::{Doorman, Refusal, Rules};
 use crate::listeners::Where;
 use crate::outcome;
@@ -74,6 +75,8 @@ impl Doorman for Door {
                 .map(|at| at.name(&case.settings.listeners).to_string())
                 .unwrap_or_default(),
             client: peer.map(crate::listeners::address).unwrap_or_default(),
+            client_subject: (refusal.entrance.and_then(Entrance::of))
+                .and_then(|entrance| entrance.subject.clone()),
             method: refusal.head.method().unwrap_or_default().to_owned(),
             host: refusal.head.field(HOST.as_str()).map(text).unwrap_or_default(),
             path: refusal.head.target().map(std::borrow::Cow::into_owned).unwrap_or_default(),

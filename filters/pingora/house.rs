@@ -1,7 +1,7 @@
 //! The door for whoever has connections: sockets of one's own, or listeners of Pingora's.
 //!
 //! ```text
-//! socket ▶ accepted: `Plain` ▶ welcomed: `Caller` ▶ ingress ▶ HttpProxy
+//! socket ▶ accepted: `Plain` ▶ welcomed: TLS, `Caller` ▶ ingress ▶ HttpProxy
 //!            │ told to stop: no more are accepted, those that are there end in good order
 //!            ▼
 //!          each in a task of its own, with the name and the terms of its listener
@@ -13,14 +13,22 @@
 mod caller;
 mod entrance;
 mod guests;
+mod hello;
 mod listener;
+mod opening;
 mod plain;
+mod shake;
 mod sockets;
 mod straits;
+mod subject;
+mod tls;
+mod way;
+mod welcome;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
 use pingora::protocols::Stream;
 use pingora::proxy::{HttpProxy, ProcessCustomSession, ProxyHttp, ProxyServiceBuilder};
@@ -31,11 +39,11 @@ use tokio::time::sleep;
 
 use self::caller::Caller;
 pub(crate) use self::entrance::Entrance;
-use self::listener::InForce;
 pub use self::listener::{Listener, Terms};
 use self::plain::Plain;
 pub use self::sockets::Sockets;
 use self::straits::Straits;
+pub use self::tls::{Certified, ClientAuth, Flaw, ServerTls, ServerTlsSettings};
 use crate::attributed::Attributed;
 use crate::connect::Connector;
 use crate::ingress::{Doorman, Ingress};
@@ -82,7 +90,7 @@ where
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stopped| *stopped) => return,
+                _ = stop.wait_for(|stopped| *stopped) => break,
                 accepted = sockets.accept() => accepted,
             };
             match accepted {
@@ -90,12 +98,16 @@ where
                 Err(error) => {
                     if let Some(pause) = straits.met(&error) {
                         tokio::select! {
-                            _ = stop.wait_for(|stopped| *stopped) => return,
+                            _ = stop.wait_for(|stopped| *stopped) => break,
                             () = sleep(pause) => {}
                         }
                     }
                 }
             }
+        }
+        // The kernel resets what it has taken in and nobody has accepted.
+        while let Some(Ok(plain)) = sockets.accept().now_or_never() {
+            self.admit(plain, &listener, stop.clone());
         }
     }
 
@@ -103,15 +115,18 @@ where
         let (ingress, terms) = (self.ingress.clone(), listener.in_force());
         let tally = Tally::new(ingress.door().clone());
         listener.guests().admit(async move {
-            let caller = welcome(plain, &terms);
-            ingress.serve(Box::new(caller), &stop, tally).await;
+            // Between here and the first request a connection says who calls. What that takes is
+            // kept no longer.
+            let caller = match &terms.tls {
+                Some(tls) => Box::pin(welcome::secure(&ingress, plain, tls, &terms)).await,
+                None => Some(Caller::plain(plain, terms.digest.clone())),
+            };
+            drop(terms);
+            if let Some(caller) = caller {
+                ingress.serve(Box::new(caller), &stop, tally).await;
+            }
         });
     }
-}
-
-/// What comes before the first request: between here and there a connection says who calls.
-fn welcome(plain: Plain, terms: &InForce) -> Caller {
-    Caller::new(plain, terms.digest.clone())
 }
 
 /// The same house by another handle.

@@ -129,6 +129,42 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
         };
         visit.serve().await;
     }
+
+    /// Why one more connection is not served, if there are too many.
+    pub(crate) fn overload(&self, rules: &Rules) -> Option<Failure> {
+        let open = self.door.open();
+        let overload = || {
+            Failure::denied(&PROXY_OVERLOADED)
+                .with(Key::Open, u64::try_from(open).unwrap_or(0))
+                .with(Key::MaxCount, u64::try_from(rules.connections).unwrap_or(0))
+                .with(Key::Setting, "limits.connections")
+        };
+        (open > rules.connections).then(overload)
+    }
+
+    /// Records what ended a request, and answers it if there is anybody to be answered.
+    pub(crate) async fn answer(
+        &self,
+        stream: Stream,
+        head: &[u8],
+        failure: Failure,
+        client: &ClientFacts,
+        answerable: bool,
+    ) {
+        let (socket, entrance) = (stream.get_socket_digest(), stream.get_proxy_digest());
+        let answer = self.door.refuse(Refusal {
+            failure,
+            head: Glimpse::of(head),
+            client,
+            began: client.began,
+            socket: socket.as_deref(),
+            entrance: entrance.as_deref(),
+            answerable,
+        });
+        if answerable && !answer.is_empty() {
+            say(&self.door.rules(), stream, &answer).await;
+        }
+    }
 }
 
 /// One connection. What is kept of it while it waits should be small: the futures of what seldom
@@ -149,13 +185,8 @@ struct Visit<'a, A> {
 impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
     async fn serve(mut self) {
         let rules = self.ingress.door.rules();
-        let open = self.ingress.door.open();
-        if open > rules.connections {
-            let failure = Failure::denied(&PROXY_OVERLOADED)
-                .with(Key::Open, u64::try_from(open).unwrap_or(0))
-                .with(Key::MaxCount, u64::try_from(rules.connections).unwrap_or(0))
-                .with(Key::Setting, "limits.connections");
-            return Box::pin(self.refuse(&rules, failure, Instant::now(), None)).await;
+        if let Some(overload) = self.ingress.overload(&rules) {
+            return Box::pin(self.refuse(overload, Instant::now(), None)).await;
         }
         if self.reader.stream().selected_alpn_proto() == Some(ALPN::H2) {
             return self.turn_to_http2().await;
@@ -171,7 +202,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                     }
                 }
                 Came::Refusal { failure, began, left } => {
-                    return Box::pin(self.refuse(&rules, failure, began, left)).await;
+                    return Box::pin(self.refuse(failure, began, left)).await;
                 }
             }
             self.requests = self.requests.saturating_add(1);
@@ -229,7 +260,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         let reused = match served {
             Some(Ok(reused)) => reused,
             Some(Err(_panic)) => {
-                Box::pin(self.apologise(rules, &client)).await;
+                Box::pin(self.apologise(&client)).await;
                 return false;
             }
             None => {
@@ -263,46 +294,22 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
     }
 
     /// What the request was handed to panicked, in a place where nobody else saw it.
-    async fn apologise(&self, rules: &Rules, client: &ClientFacts) {
+    async fn apologise(&self, client: &ClientFacts) {
         let failure = Failure::new(Side::Inside, Phase::Route, Fault::Panic)
             .with(Key::At, "a panic while the request was served");
         let Some((stream, _)) = self.reclaim() else { return };
         let answerable = client.answered().is_none() && client.left().is_none();
-        self.answer(rules, stream, &[], failure, client, answerable).await;
+        self.ingress.answer(stream, &[], failure, client, answerable).await;
     }
 
-    async fn refuse(mut self, rules: &Rules, failure: Failure, began: Instant, left: Option<Left>) {
+    async fn refuse(mut self, failure: Failure, began: Instant, left: Option<Left>) {
         let (stream, head) = self.reader.take();
         let client = ClientFacts::new(began);
         client.heard_head(head.len());
         if let Some(left) = left {
             client.lost(left);
         }
-        self.answer(rules, stream, &head, failure, &client, left.is_none()).await;
-    }
-
-    async fn answer(
-        &self,
-        rules: &Rules,
-        stream: Stream,
-        head: &[u8],
-        failure: Failure,
-        client: &ClientFacts,
-        answerable: bool,
-    ) {
-        let (socket, entrance) = (stream.get_socket_digest(), stream.get_proxy_digest());
-        let answer = self.ingress.door.refuse(Refusal {
-            failure,
-            head: Glimpse::of(head),
-            client,
-            began: client.began,
-            socket: socket.as_deref(),
-            entrance: entrance.as_deref(),
-            answerable,
-        });
-        if answerable && !answer.is_empty() {
-            say(rules, stream, &answer).await;
-        }
+        self.ingress.answer(stream, &head, failure, &client, left.is_none()).await;
     }
 }
 

@@ -57,7 +57,10 @@ pub use answer::{Answer, Change, Dress};
 pub use attributed::Attributed;
 pub use audience::Audience;
 pub use context::Context;
-pub use house::{House, Listener, Sockets, Terms, service};
+pub use house::{
+    Certified, ClientAuth, Flaw, House, Listener, ServerTls, ServerTlsSettings, Sockets, Terms,
+    service,
+};
 pub use listeners::Listeners;
 pub use note::{Inquiry, Known, Note, Noted, deny, deny_for, fail_at};
 pub use observe::{connection_lost, fell_silent, not_looked_at, not_reached};

@@ -10,6 +10,7 @@ use whodunit_filters::attribution::RequestFacts;
 use whodunit_filters::chain::{Peer, RequestView};
 
 use crate::context::Case;
+use crate::house::Entrance;
 use crate::listeners::{Where, address};
 
 /// The request, as it came from the client.
@@ -58,12 +59,18 @@ pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
     RequestFacts {
         listener: entered(session).map(|at| at.name(listeners).to_string()).unwrap_or_default(),
         client: session.client_addr().map(address).unwrap_or_default(),
+        client_subject: entrance(session).and_then(|entrance| entrance.subject.clone()),
         method: request.method.to_string(),
         host: host(request).unwrap_or_default().to_owned(),
         path: text(request.raw_path()),
         protocol: protocol(request.version),
         forged_hops: trace.map_or(0, |trace| trace.forged),
     }
+}
+
+/// What is known of the client's connection, where it came in at a listener of ours.
+pub(crate) fn entrance(session: &Session) -> Option<&Entrance> {
+    session.as_downstream().digest()?.proxy_digest.as_deref().and_then(Entrance::of)
 }
 
 /// Where the request came in.

@@ -61,7 +61,7 @@ fn whoever_waits_as_long_as_is_said_is_let_through() {
             scene(&[&format!(r#"{{"requests":{requests},"per":"{per}","burst":1}}"#)]);
         assert!(ask(&scene).is_none());
         let failure = ask(&scene).expect("one at a time");
-        let wait = failure.evidence.number(Key::RetryMs).expect("it is known when");
+        let wait = failure.evidence.number(Key::RetryAfterMs).expect("it is known when");
         scene.arrived = start + Duration::from_millis(wait);
         assert!(ask(&scene).is_none(), "{requests} in {per}: {wait} ms");
     }

@@ -12,7 +12,7 @@ use whodunit_conf::schema::address::Address;
 
 use super::inherited::Inherited;
 use super::privileges::{Identity, warn_of_root, warn_of_unreadable};
-use super::takeover::{Desk, Place, Predecessor, Program, Successor, Trusted, ask};
+use super::takeover::{Desk, Handing, Place, Predecessor, Program, Successor, Trusted, ask};
 use super::{Refusal, Source, systemd};
 use crate::notice;
 
@@ -115,6 +115,7 @@ impl Beginning {
     pub(super) fn take_over(
         self,
         offer: impl Fn() -> io::Result<Vec<(Address, OwnedFd)>> + Send + 'static,
+        handing: Handing,
         ready: mpsc::Sender<Successor>,
     ) -> Result<Option<Place>, Refusal> {
         if let Some(predecessor) = &self.predecessor {
@@ -125,7 +126,7 @@ impl Beginning {
         }
         systemd::ready();
         let Some(desk) = self.desk else { return Ok(None) };
-        match desk.open(Box::new(offer), ready) {
+        match desk.open(Box::new(offer), handing, ready) {
             Ok(place) => Ok(Some(place)),
             Err(error) => {
                 notice::say(&format!("`takeover.path`: nobody can take over: {error}"));

@@ -63,6 +63,8 @@ impl Told {
     /// Nobody can take over any more.
     pub(super) fn refuse_successors(&mut self) {
         self.successors.close();
+        // One that was ready at the same time hears of it now.
+        while self.successors.try_recv().is_ok() {}
     }
 
     /// Waits for the word that it takes too long.

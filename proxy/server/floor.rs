@@ -5,14 +5,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use whodunit_conf::schema::Listener as Section;
 use whodunit_conf::schema::address::Address;
+use whodunit_conf::schema::listener::Listener as Section;
 use whodunit_conf::{Checked, Problems, Step};
 use whodunit_pingora::{House, Listener, Terms};
 
@@ -20,7 +21,7 @@ use super::Refusal;
 use super::inherited::Inherited;
 use super::listen::{self, Bound};
 use crate::gateway::Gateway;
-use crate::notice;
+use crate::{notice, secure};
 
 /// How often it is looked whether the connections of a listener that is gone have ended.
 const OFTEN: Duration = Duration::from_millis(20);
@@ -30,6 +31,7 @@ pub(super) struct Floor {
     house: House<Gateway>,
     runtime: Handle,
     open: Mutex<Vec<Open>>,
+    closed: AtomicBool,
 }
 
 /// One that is open.
@@ -38,72 +40,97 @@ struct Open {
     written: Address,
     at: Option<SocketAddr>,
     listener: Arc<Listener>,
+    /// The terms in force.
+    terms: Terms,
     stop: Arc<watch::Sender<bool>>,
     /// Its socket, for a successor, as long as connections are accepted.
     socket: Arc<Mutex<Option<OwnedFd>>>,
 }
 
 /// What the listeners are to become, with everything at hand that it takes.
-pub(super) struct Change(Vec<(Open, Terms, Option<Bound>)>);
+pub(super) struct Change {
+    /// Each with its socket, if it is new.
+    listeners: Vec<(Open, Option<Bound>)>,
+    /// What is probably not meant.
+    pub(super) doubts: Problems,
+}
 
 impl Change {
     /// The addresses that will be listened on.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|(open, ..)| open.at).collect()
+        self.listeners.iter().filter_map(|(open, _)| open.at).collect()
     }
 
     /// The names that the listeners will have.
     pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.iter().map(|(open, ..)| open.listener.name())
+        self.listeners.iter().map(|(open, _)| open.listener.name())
     }
 }
 
 impl Floor {
     pub(super) fn new(house: House<Gateway>, runtime: Handle) -> Self {
-        Self { house, runtime, open: Mutex::default() }
+        Self { house, runtime, open: Mutex::default(), closed: AtomicBool::default() }
     }
 
     /// Prepares for the listeners of a configuration. `bound` are sockets that are there already,
     /// in the order of those listeners; others are bound where no listener has them.
     ///
     /// # Errors
-    /// Each that cannot be bound; then nothing has changed.
+    /// Each that cannot be bound, and each file of theirs that cannot be used; then nothing has
+    /// changed.
     pub(super) fn prepare(&self, checked: &Checked, bound: Vec<Bound>) -> Result<Change, Problems> {
         let mut left = self.locked().clone();
         let mut bound = bound.into_iter();
-        let (mut change, mut wrong) = (Vec::new(), Vec::new());
+        let (mut listeners, mut wrong, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
         for (place, section) in checked.config.listeners.iter().enumerate() {
-            let terms = terms(section);
             // Several may be written alike: port 0 is another one each time.
-            if let Some(kept) = left.iter().position(|open| open.written == section.address) {
-                change.push((left.remove(kept), terms, None));
+            let kept = left.iter().position(|open| open.written == section.address);
+            let kept = kept.map(|place| left.remove(place));
+            let before = kept.as_ref().and_then(|open| open.terms.tls.as_ref());
+            let tls = match section.tls.as_ref().map(|tls| secure::load(place, tls, before)) {
+                Some(Ok(secured)) => {
+                    doubts.extend(secured.doubts);
+                    Some(secured.tls)
+                }
+                Some(Err(found)) => {
+                    wrong.extend(found);
+                    None
+                }
+                None => None,
+            };
+            let terms = Terms { h2c: section.h2c, tls };
+            if let Some(kept) = kept {
+                listeners.push((Open { terms, ..kept }, None));
                 continue;
             }
             let bind = || listen::bind_one(section, &Inherited::default());
             let opened = bound.next().map_or_else(bind, Ok).and_then(|socket| {
-                let open = Open::of(section, &socket, &terms);
-                open.map(|open| (open, terms, Some(socket)))
+                let open = Open::of(section, &socket, terms)?;
+                Ok((open, Some(socket)))
             });
             match opened {
-                Ok(opened) => change.push(opened),
+                Ok(opened) => listeners.push(opened),
                 Err(refusal) => {
-                    let steps =
-                        vec![Step::Key("listeners"), Step::Index(place), Step::Key("address")];
-                    wrong.push((steps, refusal.0));
+                    let keys = [Step::Key("listeners"), Step::Index(place), Step::Key("address")];
+                    wrong.push((keys.to_vec(), refusal.0));
                 }
             }
         }
-        if wrong.is_empty() { Ok(Change(change)) } else { Err(checked.refuse_at(wrong)) }
+        if wrong.is_empty() {
+            Ok(Change { listeners, doubts: checked.warn_at(doubts) })
+        } else {
+            Err(checked.refuse_at(wrong))
+        }
     }
 
     /// Makes the listeners what they are to become. The connections of one that is gone have this
     /// long to end.
     pub(super) fn become_as(&self, change: Change, grace: Duration) {
         let mut next = Vec::new();
-        for (open, terms, socket) in change.0 {
+        for (open, socket) in change.listeners {
             match socket {
                 Some(socket) => self.serve(&open, socket),
-                None => open.listener.change(&terms),
+                None => open.listener.change(&open.terms),
             }
             next.push(open);
         }
@@ -117,10 +144,16 @@ impl Floor {
 
     /// Tells all listeners to accept no more, and all connections to end.
     pub(super) fn close_all(&self) {
+        self.closed.store(true, Ordering::Release);
         for open in &*self.locked() {
             open.socket().take();
             open.stop.send_replace(true);
         }
+    }
+
+    /// Whether that was done: what is bound from now on is somebody else's affair.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// The sockets that connections are accepted from, each with what it was bound for.
@@ -136,7 +169,7 @@ impl Floor {
     fn serve(&self, open: &Open, socket: Bound) {
         let (house, listener) = (self.house.clone(), open.listener.clone());
         let stopped = open.stop.subscribe();
-        listen::announce(&socket);
+        listen::announce(&socket, open.terms.tls.is_some());
         let _within = self.runtime.enter();
         match socket.into_sockets() {
             Ok(sockets) => {
@@ -179,14 +212,15 @@ impl Floor {
 }
 
 impl Open {
-    fn of(section: &Section, socket: &Bound, terms: &Terms) -> Result<Self, Refusal> {
+    fn of(section: &Section, socket: &Bound, terms: Terms) -> Result<Self, Refusal> {
         let copy = socket.copy().map_err(|error| {
             Refusal(format!("the socket of {} cannot be kept: {error}", socket.name()))
         })?;
         Ok(Self {
             written: section.address.clone(),
             at: socket.inet(),
-            listener: Arc::new(Listener::new(socket.name(), terms)),
+            listener: Arc::new(Listener::new(socket.name(), &terms)),
+            terms,
             stop: Arc::new(watch::Sender::new(false)),
             socket: Arc::new(Mutex::new(Some(copy))),
         })
@@ -195,8 +229,4 @@ impl Open {
     fn socket(&self) -> MutexGuard<'_, Option<OwnedFd>> {
         self.socket.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn terms(section: &Section) -> Terms {
-    Terms { h2c: section.h2c }
 }

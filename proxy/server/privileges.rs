@@ -53,6 +53,13 @@ impl Identity {
                  {started}: start it as root, or leave `user` out"
             )));
         }
+        let now = Gid::effective();
+        if let (false, Some(account)) = (started.is_root() || now == group, &config.group) {
+            return Err(Refusal(format!(
+                "`group`: only root can change to {account}, and this process was started with \
+                 group {now}: start it as root, or leave `group` out"
+            )));
+        }
         Ok(Some(Self { user, group, groups, shown: account.to_string() }))
     }
 

@@ -2,7 +2,9 @@
 //! changes.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, TryLockError};
+use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
@@ -12,8 +14,11 @@ use whodunit_conf::reload::{self, Watch};
 use super::{Running, Source, systemd};
 use crate::notice;
 
+/// How often it is looked whether a successor has made up its mind.
+const OFTEN: Duration = Duration::from_millis(20);
+
 /// Watches for changes as long as this is held.
-pub(super) struct Reloading(#[expect(dead_code, reason = "held for its end")] Option<Watch>);
+pub(super) struct Reloading(#[expect(dead_code, reason = "held for its end")] Vec<Watch>);
 
 /// Begins to watch.
 pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) -> Reloading {
@@ -37,20 +42,40 @@ pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) 
             let _ = done.await;
         }
     });
-    let Source::File(path, text) = source else { return Reloading(None) };
+    let Source::File(path, text) = source else { return Reloading(Vec::new()) };
     if !running.checked.load().config.reload.watch {
-        return Reloading(None);
+        return Reloading(Vec::new());
     }
+    let (files, known) = (running.clone(), running.clone());
+    let files = reload::watch_files(move || known.files(), move || renew(&files));
     let (running, watched) = (running.clone(), path.clone());
-    let watch = reload::watch(path, text, move |text| match text {
+    let configuration = reload::watch(path, text, move |text| match text {
         Ok(text) => take_up(&running, &watched, &text),
         Err(error) => refuse(&running, &format!("{} cannot be read: {error}", watched.display())),
     });
-    match watch {
-        Ok(watch) => Reloading(Some(watch)),
-        Err(error) => {
-            notice::say(&format!("{} is not watched: {error}; SIGHUP reloads it", path.display()));
-            Reloading(None)
+    let unwatched = |error: &std::io::Error, what: &str| {
+        notice::say(&format!("{what} not watched: {error}; SIGHUP reloads it"));
+    };
+    let configuration =
+        configuration.inspect_err(|error| unwatched(error, &format!("{} is", path.display())));
+    let files = files.inspect_err(|error| unwatched(error, "the files of `listeners` are"));
+    Reloading(configuration.into_iter().chain(files).collect())
+}
+
+/// A file of the listeners has changed.
+fn renew(running: &Running) {
+    let Some(_turn) = turn(running) else { return };
+    match running.renew() {
+        Ok(()) => {
+            running.ledger.reload(true);
+            notice::say("the files of `listeners` have changed: taken up");
+        }
+        Err(problems) => {
+            running.ledger.reload(false);
+            notice::say("the files of `listeners` have changed: not taken up, those before stay:");
+            for line in problems.render(false).lines() {
+                notice::say(line);
+            }
         }
     }
 }
@@ -70,6 +95,9 @@ fn told_to(running: &Running, file: Option<&Path>) {
 }
 
 fn take_up(running: &Running, path: &Path, text: &str) {
+    let Some(_turn) = turn(running) else {
+        return notice::say("configuration not reloaded: this process is about to end");
+    };
     let checked = match whodunit_conf::parse(text, &path.display().to_string()) {
         Ok(checked) => Arc::new(checked),
         Err(problems) => return refuse(running, &problems.render(false)),
@@ -88,6 +116,18 @@ fn take_up(running: &Running, path: &Path, text: &str) {
         }
         Err(problems) => refuse(running, &problems.render(false)),
     }
+}
+
+/// Waits until no successor is about to take over. `None`: one has, or the process ends anyway.
+fn turn(running: &Running) -> Option<MutexGuard<'_, ()>> {
+    while !running.floor.is_closed() {
+        match running.handing.try_lock() {
+            Ok(turn) => return Some(turn).filter(|_| !running.floor.is_closed()),
+            Err(TryLockError::Poisoned(turn)) => return Some(turn.into_inner()),
+            Err(TryLockError::WouldBlock) => thread::sleep(OFTEN),
+        }
+    }
+    None
 }
 
 fn refuse(running: &Running, reason: &str) {

@@ -19,7 +19,7 @@ use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
 pub(super) use ask::{Predecessor, ask};
-pub(super) use desk::{Desk, Place, Successor};
+pub(super) use desk::{Desk, Handing, Place, Successor};
 pub(super) use spawn::Program;
 
 /// The version of what is said. Fields may be added to it; another meaning is another version.

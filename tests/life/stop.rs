@@ -53,6 +53,24 @@ fn before_it_stops_it_says_so_for_a_while() {
 }
 
 #[test]
+fn nothing_is_taken_up_on_the_way_out() {
+    let (origin, arrivals) = silent();
+    let settings = Settings::to(&origin).with("reload", "watch: false");
+    let mut proxy = settings.clone().start();
+    let mut client = proxy.connect();
+    client.send(GET);
+    arrivals.recv().expect("the origin is asked");
+    proxy.process().signal(Signal::TERM);
+    until("the signal to be heard", || proxy.said().contains("stopping").then_some(()));
+    proxy.rewrite(&settings.listener("127.0.0.1:0"));
+    proxy.process().signal(Signal::HUP);
+    proxy.process().says("configuration not reloaded: this process is about to end", 0);
+    assert_eq!(proxy.said().matches("listening on").count(), 1, "{}", proxy.said());
+    proxy.process().signal(Signal::TERM);
+    assert!(proxy.process().ended().success());
+}
+
+#[test]
 fn after_the_delay_it_stops_by_itself() {
     let origin = Origin::answering(OK);
     let mut proxy = Settings::to(&origin).with("shutdown", "delay: 300ms").start();

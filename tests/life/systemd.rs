@@ -134,12 +134,14 @@ fn a_socket_that_no_listener_is_for_is_refused() {
 #[test]
 fn sockets_for_another_process_are_left_alone() {
     let origin = Origin::answering(OK);
-    let (stage, sockets, at, _) = two(&origin);
-    let mut process = activate(&stage.config(), sockets, "1");
-    // It binds by itself, and cannot.
-    assert_eq!(process.ended().code(), Some(2));
-    let said = process.said_to_the_end();
-    assert!(said.contains(&at) && said.contains("in use"), "{said}");
+    for whose in ["1", ""] {
+        let (stage, sockets, at, _) = two(&origin);
+        let mut process = activate(&stage.config(), sockets, whose);
+        // It binds by itself, and cannot.
+        assert_eq!(process.ended().code(), Some(2), "{whose:?}");
+        let said = process.said_to_the_end();
+        assert!(said.contains(&at) && said.contains("in use"), "{said}");
+    }
 }
 
 #[test]

@@ -177,10 +177,11 @@ fn a_signal_starts_the_successor() {
     assert_eq!(get(at).0, 200);
     stage.write_as(&good);
     old.signal(Signal::USR2);
-    // It speaks where the old one does.
-    old.says("ready", 1);
-    let said = old.says("takes the place of process ", 0);
-    assert_eq!(said, old.id().to_string());
+    // It speaks where the old one does, and may do so when that one has ended.
+    let lines = |said: &str, words: &str| said.lines().filter(|line| *line == words).count();
+    until("the successor to be ready", || (lines(&old.said(), "ready") == 2).then_some(()));
+    let words = format!("takes the place of process {}", old.id());
+    assert_eq!(lines(&old.said(), &words), 1, "{}", old.said());
     assert!(old.ended().success());
     assert_eq!(get(at).0, 200);
     let said = old.said();
@@ -188,9 +189,7 @@ fn a_signal_starts_the_successor() {
     let new = started.next_back().and_then(|rest| rest.split(',').next()).expect("it is told");
     let new = Pid::from_raw(new.parse().expect("a number")).expect("a process");
     kill_process(new, Signal::TERM).expect("it runs");
-    until("its end", || {
-        (old.said().lines().filter(|line| *line == "stopped").count() == 2).then_some(())
-    });
+    until("its end", || (lines(&old.said(), "stopped") == 2).then_some(()));
 }
 
 #[test]

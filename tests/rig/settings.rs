@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use super::certificates::Identity;
 use super::origin::{Journal, Origin};
 use super::proxy::Proxy;
 
@@ -123,6 +124,20 @@ impl Settings {
     /// The listener that was named last takes HTTP/2 without TLS.
     pub(crate) fn h2c(mut self) -> Self {
         self.listeners.last_mut().expect("there is a listener").push_str(", h2c: true");
+        self
+    }
+
+    /// The listener that was named last speaks TLS with these certificates, and has these keys in
+    /// its `tls` besides, as in `min_version: "1.3"`.
+    pub(crate) fn secured(mut self, identities: &[&Identity], more: &str) -> Self {
+        let pair = |identity: &&Identity| {
+            let (cert, key) = (identity.file(), identity.key_file());
+            format!("{{ cert: \"{}\", key: \"{}\" }}", cert.display(), key.display())
+        };
+        let pairs: Vec<String> = identities.iter().map(pair).collect();
+        let listener = self.listeners.last_mut().expect("there is a listener");
+        write!(listener, ", tls: {{ certificates: [ {} ], {more} }}", pairs.join(", "))
+            .expect("a string takes it");
         self
     }
 

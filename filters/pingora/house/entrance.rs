@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use pingora::http::ResponseHeader;
 use pingora::protocols::raw_connect::ProxyDigest;
 
@@ -12,6 +13,10 @@ pub(crate) struct Entrance {
     pub(crate) listener: Arc<str>,
     /// Whether HTTP/2 may come without TLS.
     pub(crate) h2c: bool,
+    /// The subject of the certificate by which the client proved who it is.
+    pub(crate) subject: Option<Box<str>>,
+    /// The field in which the origin is told.
+    pub(crate) forward: Option<HeaderName>,
 }
 
 impl Entrance {

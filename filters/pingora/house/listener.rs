@@ -7,6 +7,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 
 use super::entrance::Entrance;
 use super::guests::Guests;
+use super::tls::ServerTls;
 
 /// What holds for the connections of a listener.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +15,8 @@ pub struct Terms {
     /// Whether HTTP/2 is taken without TLS as well, by prior knowledge (RFC 9113 section 3.3).
     /// Default: no.
     pub h2c: bool,
+    /// How its connections are secured. Default: not at all.
+    pub tls: Option<ServerTls>,
 }
 
 /// A listener, whatever socket it has. Its terms may be changed while it is served: connections
@@ -29,12 +32,16 @@ pub struct Listener {
 #[derive(Debug)]
 pub(super) struct InForce {
     pub(super) digest: Arc<ProxyDigest>,
+    pub(super) tls: Option<ServerTls>,
 }
 
 impl InForce {
     fn new(name: &Arc<str>, terms: &Terms) -> Self {
-        let entrance = Entrance { listener: name.clone(), h2c: terms.h2c };
-        Self { digest: entrance.digest() }
+        let tls = terms.tls.clone();
+        let forward = tls.as_ref().and_then(ServerTls::forward).cloned();
+        let (listener, h2c) = (name.clone(), terms.h2c);
+        let entrance = Entrance { listener, h2c, subject: None, forward };
+        Self { digest: entrance.digest(), tls }
     }
 }
 

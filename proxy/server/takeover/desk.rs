@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -27,6 +28,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// What there is to hand over: each socket with the address that it was bound for.
 type Offer = Box<dyn Fn() -> io::Result<Vec<(Address, OwnedFd)>> + Send>;
+
+/// Held while a successor is to take over: meanwhile no configuration is taken up, which could bind
+/// what the other one is about to.
+pub(in crate::server) type Handing = Arc<Mutex<()>>;
 
 /// A successor that is ready. Accepting ends, then it is answered.
 #[derive(Debug)]
@@ -80,24 +85,27 @@ impl Desk {
     pub(in crate::server) fn open(
         self,
         offer: Offer,
+        handing: Handing,
         ready: mpsc::Sender<Successor>,
     ) -> io::Result<Place> {
         let beside = beside(&self.path);
         let file = fs::symlink_metadata(&beside)?;
         fs::rename(&beside, &self.path)?;
         let place = Place { path: self.path.clone(), file: (file.dev(), file.ino()) };
-        thread::Builder::new().name("takeover".into()).spawn(move || self.wait(&offer, &ready))?;
+        thread::Builder::new()
+            .name("takeover".into())
+            .spawn(move || self.wait(&offer, &handing, &ready))?;
         Ok(place)
     }
 
-    fn wait(&self, offer: &Offer, ready: &mpsc::Sender<Successor>) {
+    fn wait(&self, offer: &Offer, handing: &Handing, ready: &mpsc::Sender<Successor>) {
         loop {
             let Ok(line) = Line::accept(&self.socket) else {
                 thread::sleep(PAUSE);
                 continue;
             };
             let process = line.peer().map_or(0, |(process, _)| process);
-            match self.serve(&line, offer, ready) {
+            match self.serve(&line, offer, handing, ready) {
                 Ok(true) => return,
                 Ok(false) => {}
                 Err(error) => {
@@ -123,6 +131,7 @@ impl Desk {
         &self,
         line: &Line,
         offer: &Offer,
+        handing: &Handing,
         ready: &mpsc::Sender<Successor>,
     ) -> io::Result<bool> {
         line.within(PATIENCE)?;
@@ -159,6 +168,7 @@ impl Desk {
             refuse("this process was told to stop".to_owned())?;
             return Ok(false);
         }
+        let _held = handing.lock().unwrap_or_else(PoisonError::into_inner);
         hand_over(line, &offer()?)?;
         notice::say(&format!("process {process} is to take over, once it is ready"));
         line.within(READY)?;
