@@ -67,6 +67,7 @@ pub mod loops;
 pub mod methods;
 pub mod network;
 pub mod node;
+pub mod proxied;
 pub mod secret;
 pub mod timeouts;
 pub mod trust;
