@@ -7,6 +7,7 @@ pub use whodunit_filters::attribution::redact::Redact;
 pub use whodunit_filters::chain::Settings;
 pub use whodunit_filters::field::FieldName;
 pub use whodunit_filters::limits::{LimitsInForce, LimitsOverride};
+pub use whodunit_filters::proxied::Version;
 pub use whodunit_filters::secret::Secret;
 pub use whodunit_filters::timeouts::{TimeoutsInForce, TimeoutsOverride};
 pub use whodunit_filters::trust::Trust;

@@ -31,6 +31,7 @@ pub const LONGEST: usize = 4_096;
 /// Which of its two forms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[schemars(rename = "ProxyProtocol")]
 pub enum Version {
     /// A line of text.
     V1,

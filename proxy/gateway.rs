@@ -18,8 +18,11 @@ use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, NO_ROUTE, PROXY_
 use whodunit_filters::attribution::{
     Diagnosis, Exchange, Failure, Key, Ledger, NextHop, Phase, RequestId, redact,
 };
+use whodunit_filters::proxied::Greeting;
 use whodunit_pingora::connect::Latch;
-use whodunit_pingora::{Inquiry, Note, Noted, connection_lost, deny, not_looked_at, not_reached};
+use whodunit_pingora::{
+    Inquiry, Note, Noted, connection_lost, deny, ends, not_looked_at, not_reached,
+};
 
 use crate::plan::{Destination, Plan};
 use crate::upstream::check::{Checks, worth_a_look};
@@ -175,8 +178,10 @@ impl ProxyHttp for Gateway {
         } else {
             Source::Fresh
         };
+        let upstream = &destination.pool.upstream;
+        let greeting = upstream.proxied.map(|version| Greeting::new(version, ends(session)));
         let dialled =
-            dial::dial(&destination.pool.upstream, &picked, &destination.timeouts, source)
+            dial::dial(upstream, &picked, &destination.timeouts, source, greeting.as_ref())
                 .map_err(deny)?;
         trip.tried.push(picked.next_hop.clone());
         trip.endpoints.push(picked.endpoint);

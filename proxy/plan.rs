@@ -112,7 +112,7 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static
         hop: section.hop,
         attempts: usize::try_from(section.retries.attempts).unwrap_or(usize::MAX).max(1),
         room: Room { connections: section.max_connections, requests: section.max_requests },
-        ..Upstream::new(name, tls, protocol)
+        ..Upstream::new(name, tls, protocol).telling(section.proxy_protocol)
     })
 }
 

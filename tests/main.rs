@@ -13,6 +13,7 @@ mod network;
 mod operations;
 mod origins;
 mod places;
+mod proxied;
 mod readme;
 mod reload;
 mod retries;

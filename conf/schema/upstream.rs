@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Target;
 use super::text::ServerName;
-use crate::sections::{LimitsOverride, TimeoutsOverride};
+use crate::sections::{LimitsOverride, TimeoutsOverride, Version};
 
 /// A group of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +24,11 @@ pub struct Upstream {
     /// Whether it is a proxy whose `Proxy-Status` members are believed.
     #[serde(default)]
     pub hop: bool,
+    /// Whether each connection begins by telling whose it is, and in which version of the PROXY
+    /// protocol: the client's address and the one that it connected to. Connections are then shared by
+    /// requests of one client alone. Null: it does not.
+    #[serde(default)]
+    pub proxy_protocol: Option<Version>,
     /// How requests are spread over the endpoints.
     #[serde(default)]
     pub balance: Balance,

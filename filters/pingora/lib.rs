@@ -56,3 +56,4 @@ pub use note::{Inquiry, Note, Noted, deny, deny_for, fail_at};
 pub use observe::{connection_lost, not_looked_at, not_reached};
 pub use service::service;
 pub use settings::{Books, Live, LogSink, Settings, Sink, Which};
+pub use view::ends;

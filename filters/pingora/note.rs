@@ -2,6 +2,7 @@
 //! chose, how long a look-up took. Nobody has to use it; what is not told is missing in the record.
 
 use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
 use crate::connect::Wire;
+use crate::context::Case;
 use crate::own::{Net, Own};
 use crate::{reply, view};
 
@@ -39,6 +41,9 @@ pub struct Note {
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.
     pub answer_age: Option<Duration>,
+    /// Told to the service: the client itself, seen through the proxies that are trusted. `None` if
+    /// nothing but a Unix socket is known.
+    pub client: Option<IpAddr>,
     /// Told to the service: whether the attempt's connection carries other requests as well
     /// (HTTP/2). Right from `connected_to_upstream` on.
     pub shared: bool,
@@ -142,9 +147,10 @@ pub(crate) fn net(session: &Session) -> &Net {
 }
 
 /// Spreads it.
-pub(crate) fn spread(session: &mut Session, client: Option<Arc<ClientFacts>>, own: Own) {
+pub(crate) fn spread(session: &mut Session, case: &Case, own: Own) {
     let module = module_mut(&mut session.downstream_modules_ctx);
-    module.client = client;
+    module.note.client = case.real_client;
+    module.client.clone_from(&case.client);
     module.net().spread(own);
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) -> Result<()> {
     case.real_client = view::client(session, case);
     case.disclosure = settings.diagnosis.disclose(case.real_client, presented);
     let own = Own { settings, id: case.exchange.id, disclosure: case.disclosure };
-    note::spread(session, case.client.clone(), own);
+    note::spread(session, case, own);
     let timeouts = case.timeouts.clone();
     if timeouts.keepalive.value.0.is_zero() {
         session.set_keepalive(None);
