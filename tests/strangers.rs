@@ -5,6 +5,7 @@ mod nginx;
 mod node;
 mod openssl;
 mod php;
+mod proxied;
 mod server;
 
 use crate::rig::promise::{Told, broken_off};
