@@ -1,7 +1,7 @@
 //! The header of the PROXY protocol, by which a proxy tells the next one whose connection it passes
 //! on: a line of text (version 1) or a block of bytes (version 2) before anything else, TLS included.
 //!
-//! The source is HAProxy's `doc/proxy-protocol.txt` (revision of 2020/03/05). A header that it does
+//! The source is `HAProxy`'s `doc/proxy-protocol.txt` (revision of 2020/03/05). A header that it does
 //! not allow is refused, however it came about: who reads it leniently reads it otherwise than the
 //! next one does.
 //!

@@ -153,12 +153,12 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("tunnel_broken", "beside the other tunnels"),
     ("request_write_failed", "its answer and its record differ: beside the cases"),
     ("denied_by_policy", NAMED),
-    ("rate_limited", NAMED),
+    ("rate_limited", "beside the other limits on clients: crowds"),
     ("address_prohibited", NAMED),
     ("no_healthy_upstream", NAMED),
 ];
 
-/// This proxy has no rules of access, no rates, no addresses that it may not use and no health checks
+/// This proxy has no rules of access, no addresses that it may not use and no health checks
 /// yet; a service of somebody's own may.
 const NAMED: &str = "only a service knows of it yet, and names it: the tests of whodunit-pingora";
 

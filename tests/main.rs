@@ -4,6 +4,7 @@ mod accuracy;
 mod apart;
 mod causes;
 mod commands;
+mod crowds;
 mod forwarding;
 mod http2;
 mod lab;

@@ -57,7 +57,7 @@ impl<P> Attributed<P> {
 
     /// Who keeps the door of this service.
     pub(crate) fn door(&self) -> Door {
-        Door { live: self.live.clone(), books: self.books.clone() }
+        Door { live: self.live.clone(), books: self.books.clone(), clients: Arc::default() }
     }
 }
 

@@ -1,16 +1,20 @@
 //! The rules at the door, and the answer to a request that is turned away there.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
 use pingora::protocols::SocketDigest;
 use pingora::protocols::l4::socket::SocketAddr;
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::page::Grpc;
-use whodunit_filters::attribution::{Key, Phase, RequestFacts, RequestId, Side};
+use whodunit_filters::attribution::{Failure, Key, Phase, RequestFacts, RequestId, Side};
 use whodunit_filters::chain::Peer;
 use whodunit_filters::head::HeadLimits;
 use whodunit_filters::units::Size;
 
+use crate::clients::{Clients, Seat};
 use crate::context::Case;
 use crate::ingress::{Doorman, Refusal, Rules};
 use crate::outcome;
@@ -21,6 +25,7 @@ use crate::settings::{Books, Live};
 pub(crate) struct Door {
     pub(crate) live: Live,
     pub(crate) books: Books,
+    pub(crate) clients: Arc<Clients>,
 }
 
 impl Doorman for Door {
@@ -32,9 +37,14 @@ impl Doorman for Door {
             request_header: timeouts.request_header.value.0,
             keepalive: timeouts.keepalive.value.0,
             write: timeouts.write.value.0,
-            requests: None,
+            requests: settings.limits.requests_per_connection.value,
             connections: i64::from(settings.limits.connections.value),
         }
+    }
+
+    fn admit(&self, ip: IpAddr) -> Result<Option<Seat>, Failure> {
+        let most = self.live.load().limits.connections_per_client.value;
+        most.map(|most| self.clients.seat(ip, most)).transpose()
     }
 
     fn counted(&self, state: Use, change: i64) {

@@ -5,6 +5,7 @@
 //! of its own; what is no good request it refuses through its [`Doorman`], and what is one it
 //! hands to Pingora behind a gate that lets through just this request.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use whodunit_filters::head::{Glimpse, HeadFacts, HeadLimits};
 
 use crate::arrival::{Arrival, ClientFacts, Left, Persisted};
+use crate::clients::Seat;
 use crate::gate::{Gate, Slot};
 use crate::http2;
 use crate::linger::{has_more, linger};
@@ -53,6 +55,14 @@ pub(crate) struct Rules {
 pub(crate) trait Doorman: Send + Sync + 'static {
     /// The rules; asked for each request anew, so it has to be cheap.
     fn rules(&self) -> Rules;
+
+    /// A place for a connection of the client at this address, where those are counted.
+    ///
+    /// # Errors
+    /// The refusal, where it has as many as it may.
+    fn admit(&self, _: IpAddr) -> Result<Option<Seat>, Failure> {
+        Ok(None)
+    }
 
     /// Counts connections into a use, or out of it.
     fn counted(&self, state: Use, change: i64);
@@ -144,6 +154,12 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                 .with(Key::Setting, "limits.connections");
             return Box::pin(self.refuse(&rules, failure, Instant::now(), None)).await;
         }
+        match self.peer().map(|ip| self.ingress.door.admit(ip)).transpose() {
+            Ok(seat) => self.tally.seat(seat.flatten()),
+            Err(failure) => {
+                return Box::pin(self.refuse(&rules, failure, Instant::now(), None)).await;
+            }
+        }
         loop {
             let rules = self.ingress.door.rules();
             match self.reader.read(&rules, self.requests == 0).await {
@@ -164,6 +180,14 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                 }
             }
             self.requests = self.requests.saturating_add(1);
+        }
+    }
+
+    /// The address at the other end, if it has one.
+    fn peer(&self) -> Option<IpAddr> {
+        match self.reader.stream().get_socket_digest()?.peer_addr()? {
+            SocketAddr::Inet(address) => Some(address.ip()),
+            SocketAddr::Unix(_) => None,
         }
     }
 

@@ -15,6 +15,7 @@ mod alarm;
 mod arrival;
 mod attributed;
 mod circumstances;
+mod clients;
 pub mod connect;
 mod connections;
 mod context;

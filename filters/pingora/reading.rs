@@ -69,6 +69,11 @@ impl Reader {
         Self { open: true, ..Self::new(stream, shutdown) }
     }
 
+    /// The connection.
+    pub(crate) fn stream(&self) -> &Stream {
+        self.stream.as_ref().expect("what is taken is given back first")
+    }
+
     /// The connection is back from a request, with what was read after it.
     pub(crate) fn resume(&mut self, stream: Stream, bytes: BytesMut) {
         self.stream = Some(stream);

@@ -4,19 +4,27 @@ use std::sync::Arc;
 
 use whodunit_filters::attribution::ledger::Use;
 
+use crate::clients::Seat;
 use crate::ingress::Doorman;
 
 /// Counts a connection as long as it is there.
 pub(crate) struct Tally {
     door: Arc<dyn Doorman>,
     state: Use,
+    /// Its place among those of its client, where they are counted.
+    seat: Option<Seat>,
 }
 
 impl Tally {
     /// A connection that waits for its first request.
     pub(crate) fn new(door: Arc<dyn Doorman>) -> Self {
         door.counted(Use::Idle, 1);
-        Self { door, state: Use::Idle }
+        Self { door, state: Use::Idle, seat: None }
+    }
+
+    /// The connection has a place among those of its client.
+    pub(crate) fn seat(&mut self, seat: Option<Seat>) {
+        self.seat = seat;
     }
 
     /// The connection changes its use.
