@@ -39,8 +39,9 @@ pub use flags::Flags;
 pub use problem::{Problem, Problems, Severity};
 pub use resolve::{Resolved, Way};
 pub use schema::{Config, schema};
+pub use tree::Step;
 
-use tree::{Node, Step};
+use tree::{Kind, Node};
 
 /// A configuration that can be used.
 #[derive(Clone, Debug)]
@@ -58,14 +59,18 @@ impl Checked {
     /// problems with their places. Each setting is given by the keys that lead to it.
     #[must_use]
     pub fn refuse(&self, found: Vec<(Vec<&str>, String)>) -> Problems {
+        let step = |keys: Vec<_>| keys.into_iter().map(Step::Key).collect();
+        self.refuse_at(found.into_iter().map(|(keys, says)| (step(keys), says)).collect())
+    }
+
+    /// The same where a place in a list is among the steps.
+    #[must_use]
+    pub fn refuse_at(&self, found: Vec<(Vec<Step<'_>>, String)>) -> Problems {
         let (tree, _) = tree::read(self.warnings.text());
-        let wrong = found.into_iter().map(|(keys, says)| match &tree {
-            Some(tree) => {
-                let steps: Vec<_> = keys.into_iter().map(Step::Key).collect();
-                Problem::error(tree.named(&steps), tree.value(&steps), says)
-            }
-            None => Problem::error(keys.join("."), 0..0, says),
-        });
+        let tree = tree.unwrap_or(Node { place: 0..0, kind: Kind::Null });
+        let wrong = found
+            .into_iter()
+            .map(|(steps, says)| Problem::error(tree.named(&steps), tree.value(&steps), says));
         Problems::new(self.warnings.file(), self.warnings.text(), wrong.collect())
     }
 }

@@ -40,10 +40,12 @@ pub(crate) struct Key {
     pub(crate) text: String,
 }
 
-/// One step down the tree.
+/// One step on the way to a setting.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Step<'a> {
+pub enum Step<'a> {
+    /// To the setting with this key.
     Key(&'a str),
+    /// To this item of a list, counted from 0.
     Index(usize),
 }
 

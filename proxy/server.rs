@@ -1,11 +1,11 @@
 //! The running process: sockets, services, signals, and its end.
 
 mod drain;
+mod floor;
 mod insight;
 mod listen;
 mod reload;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::sync::watch;
-use whodunit_conf::{Checked, Problems};
+use tokio::runtime::Runtime;
+use whodunit_conf::{Checked, Config, Problems};
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Ledger, Record, Side};
-use whodunit_pingora::{Advice, Attributed, Books, Live};
+use whodunit_pingora::{Advice, Attributed, Books, House, Listeners, Live};
 
 use crate::admin::{Admin, AdminSettings};
 use crate::gateway::Gateway;
@@ -26,6 +26,7 @@ use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
 use crate::upstream::own;
 use crate::upstream::places::Registry;
+use floor::Floor;
 use insight::Knowledge;
 
 /// Where the configuration came from, so that it can be read again.
@@ -40,8 +41,7 @@ pub enum Source {
 /// What runs, and can be replaced while it does.
 pub(crate) struct Running {
     pub(crate) node: String,
-    pub(crate) own: own::Listeners,
-    listening: Vec<listen::Listening>,
+    floor: Floor,
     pub(crate) plan: Arc<ArcSwap<Plan>>,
     /// What is under way to the upstreams, whichever plan it began under.
     places: Registry,
@@ -82,23 +82,44 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
         Refusal(format!("`log.path`: {} cannot be written: {error}", path.display()))
     })?;
     let node = config.node.as_ref().map_or_else(host_name, |node| node.as_str().to_owned());
-    let addresses: Vec<SocketAddr> = sockets.iter().filter_map(listen::Bound::inet).collect();
-    let listening = listen::listening(config, &sockets);
+    let threads = threads(config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("proxy")
+        .enable_all()
+        .build()
+        .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
+    let conf = Arc::new(ServerConf {
+        threads,
+        // The gateway counts attempts by itself; this only has to be no smaller.
+        max_retries: 64,
+        ..ServerConf::default()
+    });
+    let plan = Arc::new(ArcSwap::from_pointee(Plan::default()));
+    let live = Live::new(plan::settings(&checked, &node, Listeners::default()));
+    let ledger = Arc::new(Ledger::default());
+    let books = Books::new(ledger.clone(), Arc::new(Lines(sink.clone())));
+    let gateway = Gateway::new(plan.clone(), ledger.clone());
+    let house = House::new(&conf, Attributed::with_books(gateway, live.clone(), books));
     let running = Running {
-        own: own::Listeners::new(addresses),
-        plan: Arc::new(ArcSwap::from_pointee(Plan::default())),
+        floor: Floor::new(house, runtime.handle().clone()),
+        plan,
         places: Registry::default(),
-        live: Live::new(plan::settings(&checked, &node, listen::known(&listening, config))),
-        listening,
+        live,
         checked: ArcSwap::from_pointee(checked),
-        ledger: Arc::new(Ledger::default()),
+        ledger,
         node,
         sink,
         applying: Mutex::default(),
     };
     let checked = running.checked.load_full();
-    running.apply(&checked).map_err(|problems| Refusal(problems.render(false)))?;
-    serve(&Arc::new(running), sockets, admin_socket, source)
+    running.begin(&checked, sockets).map_err(|problems| Refusal(problems.render(false)))?;
+    serve(&Arc::new(running), runtime, admin_socket, source)
+}
+
+fn threads(config: &Config) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1))
 }
 
 impl Running {
@@ -110,21 +131,27 @@ impl Running {
 
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
+        self.begin(checked, Vec::new())
+    }
+
+    /// The same with sockets that are bound already, in the order of the listeners.
+    fn begin(&self, checked: &Arc<Checked>, bound: Vec<listen::Bound>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
-        let plan = Plan::of(checked, self.own.clone(), &self.places)?;
+        let change = self.floor.prepare(checked, bound)?;
+        let plan = Plan::of(checked, own::Listeners::new(change.addresses()), &self.places)?;
         // So that their counters are there from the start, at 0.
         for name in plan.upstreams.keys() {
             drop(self.ledger.upstream(name));
         }
-        let listeners = listen::known(&self.listening, &checked.config);
-        for listener in listeners.names() {
+        for listener in change.names() {
             for way in &checked.resolved.routes {
-                drop(self.ledger.requests(&listener, &way.name));
+                drop(self.ledger.requests(listener, &way.name));
             }
         }
-        let settings = plan::settings(checked, &self.node, listeners);
+        let settings = plan::settings(checked, &self.node, Listeners::default());
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
+        self.floor.become_as(change, checked.config.shutdown.grace.0);
         self.checked.store(checked.clone());
         Ok(())
     }
@@ -132,21 +159,11 @@ impl Running {
 
 fn serve(
     running: &Arc<Running>,
-    sockets: Vec<listen::Bound>,
+    runtime: Runtime,
     admin_socket: Option<std::net::TcpListener>,
     source: &Source,
 ) -> Result<ExitCode, Refusal> {
     let config = running.checked.load().config.clone();
-    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let threads =
-        config.threads.map_or_else(cores, |threads| usize::try_from(threads).unwrap_or(1));
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .thread_name("proxy")
-        .enable_all()
-        .build()
-        .map_err(|error| Refusal(format!("no threads to work with: {error}")))?;
-    listen::announce(&sockets);
     let knowledge = Arc::new(Knowledge::new(running.clone()));
     let admin = match admin_socket {
         Some(socket) => {
@@ -159,22 +176,6 @@ fn serve(
         }
         None => None,
     };
-    let conf = Arc::new(ServerConf {
-        threads,
-        // The gateway counts attempts by itself; this only has to be no smaller.
-        max_retries: 64,
-        ..ServerConf::default()
-    });
-    let books = Books::new(running.ledger.clone(), Arc::new(Lines(running.sink.clone())));
-    let gateway = Gateway::new(running.plan.clone(), running.ledger.clone());
-    let attributed = Attributed::with_books(gateway, running.live.clone(), books);
-    let mut service = whodunit_pingora::service("proxy", &conf, attributed);
-    let (stop, stopped) = watch::channel(false);
-    let fds = listen::hand_over(&mut service, sockets);
-    let serving = runtime.spawn(async move {
-        use pingora::services::Service as _;
-        service.start_service(Some(fds), stopped, 1).await;
-    });
     let reloading = reload::start(&runtime, running, source);
     let mut told = drain::Told::listen(&runtime)
         .map_err(|error| Refusal(format!("signals cannot be listened to: {error}")))?;
@@ -184,11 +185,9 @@ fn serve(
     knowledge.set_draining();
     let grace = running.checked.load().config.shutdown.grace.0;
     notice::say(&format!("stopping: {} connections have {grace:?} to end", running.open()));
-    // The receivers are gone only when the service has ended by itself.
-    let _ = stop.send(true);
+    running.floor.close_all();
     let finished = runtime.block_on(drain::finish(running, &mut told, grace));
     drop(reloading);
-    serving.abort();
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     if let Some(admin) = admin {
         admin.stop();

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use pingora::protocols::l4::socket::SocketAddr;
 use pingora::server::ShutdownWatch;
 use whodunit_filters::attribution::disclosure::Disclosure;
 use whodunit_filters::attribution::{
@@ -18,7 +17,9 @@ use whodunit_filters::timeouts::TimeoutsInForce;
 
 use crate::arrival::ClientFacts;
 use crate::connect::Wire;
+use crate::counters::Entry;
 use crate::lane::Lane;
+use crate::listeners::Where;
 use crate::reply::AskedFor;
 use crate::settings::{Books, Settings};
 use crate::steps::Pending;
@@ -50,8 +51,8 @@ pub(crate) struct Case {
     pub(crate) shutdown: Option<ShutdownWatch>,
     /// The client itself, seen through the proxies that are trusted.
     pub(crate) real_client: Option<IpAddr>,
-    /// The address that the request came in at.
-    pub(crate) listener: Option<SocketAddr>,
+    /// Where the request came in.
+    pub(crate) listener: Option<Where>,
     pub(crate) disclosure: Disclosure,
     /// What of the request shapes an answer that is made when the session is gone.
     pub(crate) asked: Option<Box<AskedFor>>,
@@ -161,21 +162,17 @@ impl Case {
     }
 
     /// Counts the request and how long its phases took.
-    pub(crate) fn count(&self, listener: &SocketAddr, status: u16) {
+    pub(crate) fn count(&self, listener: &Where, status: u16) {
         let ledger = &self.books.ledger;
         if let Some(upstream) = &self.exchange.upstream {
             let ended = self.ended();
             self.books.counters.timed(ledger, upstream, &self.exchange.times, ended);
         }
         let route = self.exchange.route.as_ref();
-        let name = || self.settings.listeners.name(listener);
-        match listener {
-            SocketAddr::Inet(inet) => {
-                self.books.counters.count(ledger, *inet, route, name, status);
-            }
-            SocketAddr::Unix(_) => {
-                ledger.requests(&name(), route.map_or("", |route| &**route)).count(status);
-            }
+        let name = || listener.name(&self.settings.listeners);
+        match Entry::of(listener) {
+            Some(entry) => self.books.counters.count(ledger, entry, route, name, status),
+            None => ledger.requests(&name(), route.map_or("", |route| &**route)).count(status),
         }
     }
 

@@ -5,18 +5,30 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Instant;
 
+use pingora::protocols::l4::socket::SocketAddr as InetOrUnix;
 use whodunit_filters::attribution::Ledger;
 use whodunit_filters::attribution::exchange::Times;
 use whodunit_filters::attribution::ledger::{Manner, Requests, Upstream};
 
+use crate::listeners::Where;
+
 /// The most pairs that are held; beyond it (after very many reloads) all are looked up anew.
 const MOST: usize = 4096;
 
-/// A listener's address and the place of a route's name in memory.
-type Pair = (SocketAddr, usize);
+/// A listener.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Entry {
+    /// The place of its name in memory.
+    Name(usize),
+    /// Its address.
+    At(SocketAddr),
+}
 
-/// The counters that were asked for, by listener and route. A route is known by where its name
-/// lies; the name is held, so that no other can come to lie there.
+/// A listener and the place of a route's name in memory.
+type Pair = (Entry, usize);
+
+/// The counters that were asked for, by listener and route. Both are known by where their names
+/// lie; the names are held, so that no others can come to lie there.
 #[derive(Default)]
 pub(crate) struct Counters {
     requests: RwLock<HashMap<Pair, Held>>,
@@ -33,33 +45,49 @@ pub(crate) struct Ended {
 /// An upstream's name and its counters.
 type Named = (Arc<str>, Arc<Upstream>);
 
-/// A route's name, if there is a route, and the counter.
-type Held = (Option<Arc<str>>, Arc<Requests>);
+/// The names of the listener and of the route, if there is one, and the counter.
+type Held = (Arc<str>, Option<Arc<str>>, Arc<Requests>);
+
+impl Entry {
+    /// The listener where a request came in. The name of a Unix socket of Pingora's is made anew
+    /// each time.
+    pub(crate) fn of(listener: &Where) -> Option<Self> {
+        match listener {
+            Where::Listener(name) => Some(Self::Name(place(name))),
+            Where::At(InetOrUnix::Inet(address)) => Some(Self::At(*address)),
+            Where::At(InetOrUnix::Unix(_)) => None,
+        }
+    }
+}
+
+fn place(name: &Arc<str>) -> usize {
+    Arc::as_ptr(name).cast::<u8>() as usize
+}
 
 impl Counters {
     /// Counts one request that was answered with this status.
     pub(crate) fn count(
         &self,
         ledger: &Ledger,
-        listener: SocketAddr,
+        listener: Entry,
         route: Option<&Arc<str>>,
         label: impl FnOnce() -> Arc<str>,
         status: u16,
     ) {
-        let place = route.map_or(0, |route| Arc::as_ptr(route).cast::<u8>() as usize);
-        let pair = (listener, place);
-        if let Some((_, counter)) =
+        let pair = (listener, route.map_or(0, place));
+        if let Some((_, _, counter)) =
             self.requests.read().unwrap_or_else(PoisonError::into_inner).get(&pair)
         {
             return counter.count(status);
         }
-        let counter = ledger.requests(&label(), route.map_or("", |route| &**route));
+        let name = label();
+        let counter = ledger.requests(&name, route.map_or("", |route| &**route));
         counter.count(status);
         let mut all = self.requests.write().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= MOST {
             all.clear();
         }
-        all.insert(pair, (route.cloned(), counter));
+        all.insert(pair, (name, route.cloned(), counter));
     }
 
     /// Notes how long the phases of a request to this upstream took, and how it ended.
@@ -70,7 +98,7 @@ impl Counters {
         times: &Times,
         ended: Option<Ended>,
     ) {
-        let place = Arc::as_ptr(upstream).cast::<u8>() as usize;
+        let place = place(upstream);
         let known = self.upstreams.read().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, histograms)) = known.get(&place) {
             return note(histograms, times, ended);
@@ -104,7 +132,7 @@ mod tests {
         let ledger = Ledger::default();
         let counters = Counters::default();
         let (a, b): (Arc<str>, Arc<str>) = ("a".into(), "b".into());
-        let listener = SocketAddr::from(([127, 0, 0, 1], 80));
+        let listener = Entry::At(SocketAddr::from(([127, 0, 0, 1], 80)));
         for (route, times) in [(Some(&a), 3), (Some(&b), 2), (None, 1)] {
             for _ in 0..times {
                 counters.count(&ledger, listener, route, || "l".into(), 200);

@@ -17,6 +17,7 @@ use whodunit_filters::units::Size;
 use crate::clients::{Clients, Seat};
 use crate::context::Case;
 use crate::ingress::{Doorman, Refusal, Rules};
+use crate::listeners::Where;
 use crate::outcome;
 use crate::reply::{Asked, Reply};
 use crate::settings::{Books, Live};
@@ -72,16 +73,15 @@ impl Doorman for Door {
         }
         case.exchange.bytes.client_in = refusal.client.received();
         let peer = refusal.socket.and_then(SocketDigest::peer_addr);
-        let local = refusal.socket.and_then(SocketDigest::local_addr);
-        case.listener = local.cloned();
+        case.listener = Where::of(refusal.entrance, refusal.socket);
         let client = match peer {
             Some(SocketAddr::Inet(address)) => Peer::Inet(*address).ip(),
             Some(SocketAddr::Unix(_)) | None => None,
         };
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let facts = RequestFacts {
-            listener: local
-                .map(|at| case.settings.listeners.name(at).to_string())
+            listener: (case.listener.as_ref())
+                .map(|at| at.name(&case.settings.listeners).to_string())
                 .unwrap_or_default(),
             client: peer.map(crate::listeners::address).unwrap_or_default(),
             method: refusal.head.method().unwrap_or_default().to_owned(),

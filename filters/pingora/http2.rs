@@ -1,4 +1,4 @@
-//! HTTP/2 from clients, by prior knowledge over plain TCP (RFC 9113 section 3.3).
+//! HTTP/2 from clients: over TLS, and by prior knowledge over plain TCP (RFC 9113 section 3.3).
 //!
 //! ```text
 //! socket ▶ wire: which frames come and go ▶ codec (the h2 crate) ▶ one task a request
@@ -36,6 +36,7 @@ pub(crate) use self::turn::handed;
 use self::visit::Visit;
 use self::wire::Wire;
 use crate::arrival::ClientFacts;
+use crate::house::Entrance;
 use crate::ingress::{Doorman, Refusal, Rules};
 use crate::tally::Tally;
 
@@ -53,9 +54,15 @@ const MISTAKEN: usize = 100;
 
 /// Whether HTTP/2 may come on a connection.
 pub(crate) fn welcome(door: &dyn Doorman, stream: &Stream) -> bool {
+    if stream.get_ssl_digest().is_some() {
+        return false;
+    }
+    if let Some(entrance) = stream.get_proxy_digest().as_deref().and_then(Entrance::of) {
+        return entrance.h2c;
+    }
     let socket = stream.get_socket_digest();
     let local = socket.as_deref().and_then(SocketDigest::local_addr);
-    stream.get_ssl_digest().is_none() && local.is_some_and(|at| door.speaks_h2c(at))
+    local.is_some_and(|at| door.speaks_h2c(at))
 }
 
 /// Serves a connection that begins with HTTP/2's preface, of which `ahead` was read already.
@@ -84,18 +91,14 @@ pub(crate) async fn serve<A: HttpServerApp + Send + Sync + 'static>(
 }
 
 /// Records what cannot be answered.
-fn turn_away(
-    door: &Arc<dyn Doorman>,
-    failure: Failure,
-    client: &ClientFacts,
-    socket: Option<&SocketDigest>,
-) {
+fn turn_away(door: &Arc<dyn Doorman>, failure: Failure, client: &ClientFacts, digest: &Digest) {
     door.turn_away(Refusal {
         failure,
         head: Glimpse::hidden("HTTP/2"),
         client,
         began: client.began,
-        socket,
+        socket: digest.socket_digest.as_deref(),
+        entrance: digest.proxy_digest.as_deref(),
         answerable: false,
     });
 }

@@ -15,7 +15,8 @@ use futures_util::FutureExt;
 use pingora::apps::{HttpPersistentSettings, HttpServerApp};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::l4::socket::SocketAddr;
-use pingora::protocols::{SocketDigest, Stream};
+use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::{ALPN, SocketDigest, Stream};
 use pingora::server::ShutdownWatch;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
@@ -95,6 +96,8 @@ pub(crate) struct Refusal<'a> {
     pub began: Instant,
     /// The socket, with the addresses of both ends.
     pub socket: Option<&'a SocketDigest>,
+    /// What leads to the connection's entrance, if it has one.
+    pub entrance: Option<&'a ProxyDigest>,
     /// Whether anybody is there to be answered, and has not been answered yet.
     pub answerable: bool,
 }
@@ -111,8 +114,18 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
         Self { app, door }
     }
 
-    /// Serves one connection to its end.
-    pub(crate) async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch) {
+    /// The application.
+    pub(crate) fn app(&self) -> &Arc<A> {
+        &self.app
+    }
+
+    /// Who keeps the door.
+    pub(crate) fn door(&self) -> &Arc<dyn Doorman> {
+        &self.door
+    }
+
+    /// Serves one connection, which was counted when it came, to its end.
+    pub(crate) async fn serve(&self, stream: Stream, shutdown: &ShutdownWatch, tally: Tally) {
         let reader = if http2::welcome(&*self.door, &stream) { Reader::open } else { Reader::new };
         let visit = Visit {
             ingress: self,
@@ -122,7 +135,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
             requests: 0,
             kept: None,
             persisted: None,
-            tally: Tally::new(self.door.clone()),
+            tally,
         };
         visit.serve().await;
     }
@@ -160,16 +173,14 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                 return Box::pin(self.refuse(&rules, failure, Instant::now(), None)).await;
             }
         }
+        if self.reader.stream().selected_alpn_proto() == Some(ALPN::H2) {
+            return self.turn_to_http2().await;
+        }
         loop {
             let rules = self.ingress.door.rules();
             match self.reader.read(&rules, self.requests == 0).await {
                 Came::Nothing => return,
-                Came::Http2 => {
-                    let Self { ingress, shutdown, mut reader, tally, .. } = self;
-                    let (app, door) = (&ingress.app, &ingress.door);
-                    let serving = http2::serve(app, door, reader.take(), shutdown, tally);
-                    return Box::pin(serving).await;
-                }
+                Came::Http2 => return self.turn_to_http2().await,
                 Came::Request { head, began } => {
                     if !self.pass(&rules, head, began).await {
                         return;
@@ -189,6 +200,12 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             SocketAddr::Inet(address) => Some(address.ip()),
             SocketAddr::Unix(_) => None,
         }
+    }
+
+    async fn turn_to_http2(self) {
+        let Self { ingress, shutdown, mut reader, tally, .. } = self;
+        let (app, door) = (&ingress.app, &ingress.door);
+        Box::pin(http2::serve(app, door, reader.take(), shutdown, tally)).await;
     }
 
     /// Hands a request on. Says whether there may be another one.
@@ -297,13 +314,14 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         client: &ClientFacts,
         answerable: bool,
     ) {
-        let socket = stream.get_socket_digest();
+        let (socket, entrance) = (stream.get_socket_digest(), stream.get_proxy_digest());
         let answer = self.ingress.door.refuse(Refusal {
             failure,
             head: Glimpse::of(head),
             client,
             began: client.began,
             socket: socket.as_deref(),
+            entrance: entrance.as_deref(),
             answerable,
         });
         if answerable && !answer.is_empty() {

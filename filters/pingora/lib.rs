@@ -2,7 +2,7 @@
 //!
 //! ## Where to look
 //!
-//! [`Attributed`] and [`service()`] are the door. [`Settings`], [`Live`], [`Books`] and [`Sink`] are
+//! [`Attributed`] and [`service()`] are the door; a [`House`] is, for sockets of one's own. [`Settings`], [`Live`], [`Books`] and [`Sink`] are
 //! what a deployment decides, and [`Advice`] is what it may be told; [`deny`], [`deny_for`],
 //! [`fail_at`] and [`Noted`] are what a service may say. A [`connect::Line`] has connections to
 //! origins made by a connector that keeps evidence. Causes are named in
@@ -27,6 +27,7 @@ mod frames;
 mod gate;
 mod guard;
 mod hop;
+mod house;
 mod http2;
 mod ingress;
 mod lane;
@@ -38,7 +39,6 @@ mod outcome;
 mod own;
 mod reading;
 mod reply;
-mod service;
 mod settings;
 mod shortage;
 mod stall;
@@ -52,9 +52,9 @@ mod witnesses;
 pub use advice::Advice;
 pub use attributed::Attributed;
 pub use context::Context;
+pub use house::{House, Listener, Sockets, Terms, service};
 pub use listeners::Listeners;
 pub use note::{Inquiry, Note, Noted, deny, deny_for, fail_at};
 pub use observe::{connection_lost, not_looked_at, not_reached};
-pub use service::service;
 pub use settings::{Books, Live, LogSink, Settings, Sink, Which};
 pub use view::ends;

@@ -3,7 +3,11 @@
 use std::net::SocketAddr as InetAddress;
 use std::sync::Arc;
 
+use pingora::protocols::SocketDigest;
 use pingora::protocols::l4::socket::SocketAddr;
+use pingora::protocols::raw_connect::ProxyDigest;
+
+use crate::house::Entrance;
 
 /// The listeners as they stand in the configuration. A connection tells only the address that it
 /// came in at, and a listener on all addresses (`0.0.0.0:80`) has many of those.
@@ -46,6 +50,36 @@ impl Listeners {
         };
         let found = self.0.iter().find(same).or_else(|| self.0.iter().find(covers));
         found.map_or_else(|| local.to_string().into(), |(_, name)| name.clone())
+    }
+}
+
+/// Where a request came in.
+#[derive(Clone, Debug)]
+pub(crate) enum Where {
+    /// At a listener that its connection knows.
+    Listener(Arc<str>),
+    /// At this address: a listener of Pingora's.
+    At(SocketAddr),
+}
+
+impl Where {
+    /// What the parts of a connection's digest tell.
+    pub(crate) fn of(
+        entrance: Option<&ProxyDigest>,
+        socket: Option<&SocketDigest>,
+    ) -> Option<Self> {
+        match entrance.and_then(Entrance::of) {
+            Some(entrance) => Some(Self::Listener(entrance.listener.clone())),
+            None => socket.and_then(SocketDigest::local_addr).cloned().map(Self::At),
+        }
+    }
+
+    /// The listener's name.
+    pub(crate) fn name(&self, listeners: &Listeners) -> Arc<str> {
+        match self {
+            Self::Listener(name) => name.clone(),
+            Self::At(address) => listeners.name(address),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) -> Result<()> {
     }
     case.exchange.idempotent = request.method.is_idempotent();
     let presented = request.headers.get("whodunit-debug").map(http::HeaderValue::as_bytes);
-    case.listener = session.server_addr().cloned();
+    case.listener = view::entered(session);
     let settings = case.settings.clone();
     case.real_client = view::client(session, case);
     case.disclosure = settings.diagnosis.disclose(case.real_client, presented);

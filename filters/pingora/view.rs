@@ -11,7 +11,7 @@ use whodunit_filters::chain::{Peer, RequestView};
 use whodunit_filters::proxied::Told;
 
 use crate::context::Case;
-use crate::listeners::address;
+use crate::listeners::{Where, address};
 use crate::note::Noted;
 
 /// Where a client connected to that came by a Unix socket.
@@ -82,10 +82,7 @@ pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
     let listeners = &case.settings.listeners;
     let trace = case.settings.chain.loops.examine(&self::request(session, case), &case.route());
     RequestFacts {
-        listener: session
-            .server_addr()
-            .map(|at| listeners.name(at).to_string())
-            .unwrap_or_default(),
+        listener: entered(session).map(|at| at.name(listeners).to_string()).unwrap_or_default(),
         client: session.client_addr().map(address).unwrap_or_default(),
         method: request.method.to_string(),
         host: host(request).unwrap_or_default().to_owned(),
@@ -93,6 +90,12 @@ pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
         protocol: protocol(request.version),
         forged_hops: trace.map_or(0, |trace| trace.forged),
     }
+}
+
+/// Where the request came in.
+pub(crate) fn entered(session: &Session) -> Option<Where> {
+    let digest = session.as_downstream().digest()?;
+    Where::of(digest.proxy_digest.as_deref(), digest.socket_digest.as_deref())
 }
 
 fn text(bytes: &[u8]) -> String {

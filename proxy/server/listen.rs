@@ -2,19 +2,16 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pingora::apps::ServerApp;
-use pingora::listeners::{L4BufferSettings, ListenerConfig};
-use pingora::server::{Fds, ListenFds};
-use pingora::services::listening::Service;
 use socket2::{Domain, Protocol, Socket, Type};
 use whodunit_conf::Config;
+use whodunit_conf::schema::Listener;
 use whodunit_conf::schema::address::Address;
+use whodunit_pingora::Sockets;
 
 use super::Refusal;
 use crate::notice;
@@ -28,13 +25,6 @@ pub(super) enum Bound {
     Unix { socket: UnixListener, path: PathBuf },
 }
 
-/// A listener as it stands in the configuration, and what it came to.
-pub(crate) struct Listening {
-    written: Address,
-    at: Option<SocketAddr>,
-    name: Arc<str>,
-}
-
 impl Bound {
     pub(super) fn inet(&self) -> Option<SocketAddr> {
         match self {
@@ -42,15 +32,35 @@ impl Bound {
             Self::Unix { .. } => None,
         }
     }
+
+    /// The listener's name.
+    pub(super) fn name(&self) -> Arc<str> {
+        match self {
+            Self::Inet { name, .. } => name.clone(),
+            Self::Unix { path, .. } => format!("unix:{}", path.display()).into(),
+        }
+    }
+
+    /// Ready to accept connections. Must be called on a runtime.
+    pub(super) fn into_sockets(self) -> io::Result<Sockets> {
+        match self {
+            Self::Inet { socket, .. } => tokio::net::TcpListener::from_std(socket).map(Into::into),
+            Self::Unix { socket, .. } => tokio::net::UnixListener::from_std(socket).map(Into::into),
+        }
+    }
 }
 
 /// Binds every listener of the configuration.
 pub(super) fn bind(config: &Config) -> Result<Vec<Bound>, Refusal> {
-    let sockets = config.listeners.iter().map(|listener| match &listener.address {
+    config.listeners.iter().map(bind_one).collect()
+}
+
+/// Binds one of them.
+pub(super) fn bind_one(listener: &Listener) -> Result<Bound, Refusal> {
+    match &listener.address {
         Address::Tcp(address) => inet(*address),
         Address::Unix(path) => unix(path.as_ref()),
-    });
-    sockets.collect()
+    }
 }
 
 /// Binds the admin listener, if there is one.
@@ -108,71 +118,14 @@ fn refusal(address: &str, error: &io::Error) -> Refusal {
 }
 
 /// Says where clients can connect.
-pub(super) fn announce(sockets: &[Bound]) {
-    for bound in sockets {
-        match bound {
-            Bound::Inet { at, name, .. } => {
-                notice::say(&format!("listening on http://{at} (listener {name})"));
-            }
-            Bound::Unix { path, .. } => {
-                let place = format!("unix:{}", path.display());
-                notice::say(&format!("listening on {place} (listener {place})"));
-            }
+pub(super) fn announce(bound: &Bound) {
+    match bound {
+        Bound::Inet { at, name, .. } => {
+            notice::say(&format!("listening on http://{at} (listener {name})"));
+        }
+        Bound::Unix { .. } => {
+            let place = bound.name();
+            notice::say(&format!("listening on {place} (listener {place})"));
         }
     }
-}
-
-/// What the listeners of this configuration came to; `sockets` are what was bound for them.
-pub(super) fn listening(config: &Config, sockets: &[Bound]) -> Vec<Listening> {
-    let pairs = config.listeners.iter().zip(sockets);
-    let listening = pairs.map(|(listener, bound)| {
-        let (at, name) = match bound {
-            Bound::Inet { at, name, .. } => (Some(*at), name.clone()),
-            Bound::Unix { path, .. } => (None, format!("unix:{}", path.display()).into()),
-        };
-        Listening { written: listener.address.clone(), at, name }
-    });
-    listening.collect()
-}
-
-/// The listeners for attribution: their names, and what a configuration says of each. A listener
-/// that it does not hold keeps its name, and takes nothing but HTTP/1.
-pub(super) fn known(listening: &[Listening], config: &Config) -> whodunit_pingora::Listeners {
-    let named = listening.iter().filter_map(|one| Some((one.at?, one.name.clone())));
-    let mut left: Vec<_> = config.listeners.iter().collect();
-    let h2c = listening.iter().filter_map(|one| {
-        // Several may be written alike: port 0 is another one each time.
-        let place = left.iter().position(|listener| listener.address == one.written)?;
-        left.remove(place).h2c.then(|| one.name.clone())
-    });
-    let h2c = h2c.collect();
-    whodunit_pingora::Listeners::new(named.collect()).with_h2c(h2c)
-}
-
-/// Without a buffer for what is read, which would take 64 KiB a connection: the ingress reads into
-/// one of its own, and only while there is something to read.
-fn lean(listener: ListenerConfig) -> ListenerConfig {
-    listener.l4_buffer(L4BufferSettings::default().read(0))
-}
-
-/// Gives the sockets to Pingora, which knows them by address.
-pub(super) fn hand_over<A: ServerApp + Send + Sync + 'static>(
-    service: &mut Service<A>,
-    sockets: Vec<Bound>,
-) -> ListenFds {
-    let mut fds = Fds::new();
-    for bound in sockets {
-        match bound {
-            Bound::Inet { socket, at, .. } => {
-                service.add_listener(lean(ListenerConfig::tcp(at.to_string())));
-                fds.add(at.to_string(), socket.into_raw_fd());
-            }
-            Bound::Unix { socket, path } => {
-                let path = path.to_string_lossy().into_owned();
-                service.add_listener(lean(ListenerConfig::uds(path.as_str())));
-                fds.add(path, socket.into_raw_fd());
-            }
-        }
-    }
-    Arc::new(parking_lot::Mutex::new(fds))
 }

@@ -100,13 +100,9 @@ fn refuse(running: &Running, reason: &str) {
 /// The settings that are read once, when the process starts.
 fn needs_restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let log = |config: &Config| (config.log.path.clone(), config.log.rotate, config.log.queue);
-    let addresses = |config: &Config| -> Vec<_> {
-        config.listeners.iter().map(|listener| listener.address.clone()).collect()
-    };
     let mut changed = Vec::new();
     for (setting, differs) in [
         ("node", old.node != new.node),
-        ("listeners", addresses(old) != addresses(new)),
         ("admin", old.admin != new.admin),
         ("threads", old.threads != new.threads),
         ("log.path, log.rotate, log.queue", log(old) != log(new)),

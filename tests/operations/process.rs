@@ -162,7 +162,7 @@ fn a_process_out_of_files_waits_and_serves_who_waited_with_it() {
     let limit = |limit| prlimit(pid, Resource::Nofile, limit).expect("it is ours");
     assert_eq!(proxy.get("/").status(), 200);
     let few = Rlimit { current: Some(3), maximum: getrlimit(Resource::Nofile).maximum };
-    let told = proxy.exchanges(3, || {
+    let told = proxy.exchanges(4, || {
         let before = limit(few);
         let began = ticks(proxy.id());
         // The kernel takes them; nobody accepts them.
@@ -176,5 +176,9 @@ fn a_process_out_of_files_waits_and_serves_who_waited_with_it() {
         limit(before);
         waiting.iter_mut().map(|client| client.receive("GET")).collect()
     });
-    assert!(told.iter().all(|told| told.status() == 200), "{told:?}");
+    let (shortage, served) = told.split_first().expect("there are four");
+    assert_eq!(shortage.text("cause"), "proxy_files_exhausted", "{shortage:?}");
+    assert_eq!(shortage.text("evidence.errno"), "EMFILE", "{shortage:?}");
+    assert_eq!(shortage.text("listener"), proxy.address().to_string(), "{shortage:?}");
+    assert!(served.iter().all(|told| told.status() == 200), "{told:?}");
 }

@@ -1,9 +1,9 @@
 //! What the kernel counts of a TCP connection: `struct tcp_info` of Linux (`linux/tcp.h`).
 //!
 //! Pingora has a reader of its own that ends before the other end's window, and no crate in the
-//! tree has one that does not; so this is the one place of the workspace with unsafe code: a call
-//! of `getsockopt` into a buffer of bytes, and one of `ioctl` for a number. The fields are then read
-//! by their place; a kernel that is older than a field leaves it out.
+//! tree has one that does not; so here is unsafe code: a call of `getsockopt` into a buffer of bytes,
+//! and one of `ioctl` for a number. The fields are then read by their place; a kernel that is older
+//! than a field leaves it out.
 
 use std::os::fd::RawFd;
 

@@ -122,6 +122,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Turn<A> {
             client: &self.facts,
             began: self.facts.began,
             socket: self.digest.socket_digest.as_deref(),
+            entrance: self.digest.proxy_digest.as_deref(),
             answerable: self.facts.answered().is_none() && self.facts.left().is_none(),
         })
     }

@@ -215,7 +215,7 @@ impl<'a, A: HttpServerApp + Send + Sync + 'static> Visit<'a, A> {
     }
 
     fn refuse(&self, failure: Failure, client: &ClientFacts) {
-        turn_away(self.door, failure, client, self.digest.socket_digest.as_deref());
+        turn_away(self.door, failure, client, &self.digest);
     }
 }
 

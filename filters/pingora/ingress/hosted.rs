@@ -16,6 +16,7 @@ use super::rig::{RULES, gist};
 use super::{Arrival, Doorman, Ingress, Refusal, Rules};
 use crate::attributed::Attributed;
 use crate::settings::Settings;
+use crate::tally::Tally;
 
 /// Somebody's proxy that answers by itself.
 #[derive(Default)]
@@ -92,7 +93,8 @@ async fn pingora_delivers_the_arrival_and_what_a_service_keeps() {
     let ingress = Arc::new(Ingress::new(Arc::new(app), Arc::new(Open)));
     let (mut client, server) = duplex(1024);
     let (_shutdown, watch) = tokio::sync::watch::channel(false);
-    let serving = tokio::spawn(async move { ingress.serve(Box::new(server), &watch).await });
+    let tally = Tally::new(ingress.door().clone());
+    let serving = tokio::spawn(async move { ingress.serve(Box::new(server), &watch, tally).await });
     let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     client.write_all(&[&request[..], &request[..], b"BAD\r\n"].concat()).await.expect("written");
     let mut received = String::new();
@@ -128,7 +130,8 @@ async fn a_header_section_is_amended_however_slowly_it_goes_out() {
     let ingress = Arc::new(Ingress::new(Arc::new(app), door));
     let (mut client, server) = duplex(7);
     let (_shutdown, watch) = tokio::sync::watch::channel(false);
-    tokio::spawn(async move { ingress.serve(Box::new(server), &watch).await });
+    let tally = Tally::new(ingress.door().clone());
+    tokio::spawn(async move { ingress.serve(Box::new(server), &watch, tally).await });
     client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").await.expect("written");
     let mut received = String::new();
     client.read_to_string(&mut received).await.expect("text");

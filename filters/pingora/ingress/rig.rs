@@ -23,6 +23,7 @@ use whodunit_filters::attribution::{Failure, Fault};
 use whodunit_filters::head::HeadLimits;
 
 use super::{Arrival, ClientFacts, Doorman, Ingress, Refusal, Rules};
+use crate::tally::Tally;
 
 pub(super) const RULES: Rules = Rules {
     head: HeadLimits { section: 512, fields: 8, target: 128 },
@@ -159,7 +160,8 @@ fn over<C>(client: C, ours: Stream, rules: Rules) -> Connection<C> {
     let (shutdown, watch) = watch::channel(false);
     let ingress = Arc::new(Ingress { app: echo.clone(), door: door.clone() });
     let served = tokio::spawn(async move {
-        ingress.serve(ours, &watch).await;
+        let tally = Tally::new(ingress.door().clone());
+        ingress.serve(ours, &watch, tally).await;
     });
     Connection { client, door, echo, shutdown, served }
 }

@@ -1,0 +1,79 @@
+//! A listener: a name, and what holds for the connections that come in at it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use pingora::protocols::raw_connect::ProxyDigest;
+
+use super::entrance::Entrance;
+use super::guests::Guests;
+
+/// What holds for the connections of a listener.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    /// Whether HTTP/2 is taken without TLS as well, by prior knowledge (RFC 9113 section 3.3).
+    /// Default: no.
+    pub h2c: bool,
+}
+
+/// A listener, whatever socket it has. Its terms may be changed while it is served: connections
+/// that come later go by the new ones.
+#[derive(Debug)]
+pub struct Listener {
+    name: Arc<str>,
+    terms: ArcSwap<InForce>,
+    guests: Arc<Guests>,
+}
+
+/// Terms, and what tells each connection of them.
+#[derive(Debug)]
+pub(super) struct InForce {
+    pub(super) digest: Arc<ProxyDigest>,
+}
+
+impl InForce {
+    fn new(name: &Arc<str>, terms: &Terms) -> Self {
+        let entrance = Entrance { listener: name.clone(), h2c: terms.h2c };
+        Self { digest: entrance.digest() }
+    }
+}
+
+impl Listener {
+    /// A listener with this name, for records and metrics.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>, terms: &Terms) -> Self {
+        let name = name.into();
+        let terms = ArcSwap::from_pointee(InForce::new(&name, terms));
+        Self { name, terms, guests: Arc::default() }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// Puts other terms into force for connections that come from now on.
+    pub fn change(&self, terms: &Terms) {
+        self.terms.store(Arc::new(InForce::new(&self.name, terms)));
+    }
+
+    /// How many of its connections are open.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.guests.count()
+    }
+
+    /// Closes all its connections, with whatever is under way on them.
+    pub fn cut(&self) {
+        self.guests.cut();
+    }
+
+    pub(super) fn in_force(&self) -> Arc<InForce> {
+        self.terms.load_full()
+    }
+
+    pub(super) fn guests(&self) -> &Arc<Guests> {
+        &self.guests
+    }
+}

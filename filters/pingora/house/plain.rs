@@ -1,0 +1,104 @@
+//! A client's connection as it was accepted.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsRawFd, RawFd};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::SystemTime;
+
+use pingora::protocols::{SocketDigest, TimingDigest};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// The socket.
+#[derive(Debug)]
+pub(super) enum Raw {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(super) struct Plain {
+    raw: Raw,
+    pub(super) addresses: Arc<SocketDigest>,
+    pub(super) established: SystemTime,
+}
+
+impl Plain {
+    pub(super) fn new(raw: Raw, addresses: SocketDigest) -> Self {
+        let addresses = Arc::new(addresses);
+        Self { raw, addresses, established: SystemTime::now() }
+    }
+
+    /// Its descriptor.
+    pub(super) fn fd(&self) -> RawFd {
+        match &self.raw {
+            Raw::Tcp(stream) => stream.as_raw_fd(),
+            Raw::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
+
+    /// When it was accepted, as Pingora tells of it.
+    pub(super) fn timing(&self) -> TimingDigest {
+        TimingDigest {
+            established_ts: self.established,
+            establishment_duration: None,
+            offload_wait_duration: None,
+        }
+    }
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        out: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().raw {
+            Raw::Tcp(stream) => Pin::new(stream).poll_read(cx, out),
+            Raw::Unix(stream) => Pin::new(stream).poll_read(cx, out),
+        }
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().raw {
+            Raw::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Raw::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match &mut self.get_mut().raw {
+            Raw::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Raw::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The kernel holds nothing back.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().raw {
+            Raw::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Raw::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

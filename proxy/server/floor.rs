@@ -1,0 +1,174 @@
+//! The listeners that are open, and how they become those of another configuration while requests
+//! run: what stays is kept as it is, what is new is bound before anything is changed, what is gone
+//! accepts no more and lets its connections end.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
+use whodunit_conf::schema::Listener as Section;
+use whodunit_conf::schema::address::Address;
+use whodunit_conf::{Checked, Problems, Step};
+use whodunit_pingora::{House, Listener, Terms};
+
+use super::listen::{self, Bound};
+use crate::gateway::Gateway;
+use crate::notice;
+
+/// How often it is looked whether the connections of a listener that is gone have ended.
+const OFTEN: Duration = Duration::from_millis(20);
+
+/// All listeners.
+pub(super) struct Floor {
+    house: House<Gateway>,
+    runtime: Handle,
+    open: Mutex<Vec<Open>>,
+}
+
+/// One that is open.
+#[derive(Clone)]
+struct Open {
+    written: Address,
+    at: Option<SocketAddr>,
+    listener: Arc<Listener>,
+    stop: Arc<watch::Sender<bool>>,
+}
+
+/// What the listeners are to become, with everything at hand that it takes.
+pub(super) struct Change(Vec<(Open, Terms, Option<Bound>)>);
+
+impl Change {
+    /// The addresses that will be listened on.
+    pub(super) fn addresses(&self) -> Vec<SocketAddr> {
+        self.0.iter().filter_map(|(open, ..)| open.at).collect()
+    }
+
+    /// The names that the listeners will have.
+    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.0.iter().map(|(open, ..)| open.listener.name())
+    }
+}
+
+impl Floor {
+    pub(super) fn new(house: House<Gateway>, runtime: Handle) -> Self {
+        Self { house, runtime, open: Mutex::default() }
+    }
+
+    /// Prepares for the listeners of a configuration. `bound` are sockets that are there already,
+    /// in the order of those listeners; others are bound where no listener has them.
+    ///
+    /// # Errors
+    /// Each that cannot be bound; then nothing has changed.
+    pub(super) fn prepare(&self, checked: &Checked, bound: Vec<Bound>) -> Result<Change, Problems> {
+        let mut left = self.locked().clone();
+        let mut bound = bound.into_iter();
+        let (mut change, mut wrong) = (Vec::new(), Vec::new());
+        for (place, section) in checked.config.listeners.iter().enumerate() {
+            let terms = terms(section);
+            // Several may be written alike: port 0 is another one each time.
+            if let Some(kept) = left.iter().position(|open| open.written == section.address) {
+                change.push((left.remove(kept), terms, None));
+                continue;
+            }
+            let socket = bound.next().map_or_else(|| listen::bind_one(section), Ok);
+            match socket {
+                Ok(socket) => {
+                    change.push((Open::of(section, &socket, &terms), terms, Some(socket)));
+                }
+                Err(refusal) => {
+                    let steps =
+                        vec![Step::Key("listeners"), Step::Index(place), Step::Key("address")];
+                    wrong.push((steps, refusal.0));
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(Change(change)) } else { Err(checked.refuse_at(wrong)) }
+    }
+
+    /// Makes the listeners what they are to become. The connections of one that is gone have this
+    /// long to end.
+    pub(super) fn become_as(&self, change: Change, grace: Duration) {
+        let mut next = Vec::new();
+        for (open, terms, socket) in change.0 {
+            match socket {
+                Some(socket) => self.serve(&open, socket),
+                None => open.listener.change(&terms),
+            }
+            next.push(open);
+        }
+        let before = std::mem::replace(&mut *self.locked(), next.clone());
+        for gone in before {
+            if !next.iter().any(|open| Arc::ptr_eq(&open.listener, &gone.listener)) {
+                self.close(&gone, grace);
+            }
+        }
+    }
+
+    /// Tells all listeners to accept no more, and all connections to end.
+    pub(super) fn close_all(&self) {
+        for open in &*self.locked() {
+            open.stop.send_replace(true);
+        }
+    }
+
+    fn serve(&self, open: &Open, socket: Bound) {
+        let (house, listener) = (self.house.clone(), open.listener.clone());
+        let stopped = open.stop.subscribe();
+        listen::announce(&socket);
+        let _within = self.runtime.enter();
+        match socket.into_sockets() {
+            Ok(sockets) => {
+                self.runtime.spawn(async move { house.serve(sockets, listener, stopped).await });
+            }
+            Err(error) => notice::say(&format!("listener {}: {error}", open.listener.name())),
+        }
+    }
+
+    fn close(&self, gone: &Open, grace: Duration) {
+        gone.stop.send_replace(true);
+        if let Address::Unix(path) = &gone.written {
+            // Whoever connects later is told at once that nobody is there.
+            let _ = std::fs::remove_file(path);
+        }
+        let listener = gone.listener.clone();
+        let name = listener.name();
+        let open = listener.open();
+        notice::say(&format!("listener {name} closed: {open} connections have {grace:?} to end"));
+        self.runtime.spawn(async move {
+            let deadline = Instant::now() + grace;
+            while listener.open() > 0 {
+                if Instant::now() >= deadline {
+                    let left = listener.open();
+                    notice::say(&format!(
+                        "listener {}: {left} connections cut off",
+                        listener.name()
+                    ));
+                    return listener.cut();
+                }
+                sleep(OFTEN).await;
+            }
+        });
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vec<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn of(section: &Section, socket: &Bound, terms: &Terms) -> Self {
+        Self {
+            written: section.address.clone(),
+            at: socket.inet(),
+            listener: Arc::new(Listener::new(socket.name(), terms)),
+            stop: Arc::new(watch::Sender::new(false)),
+        }
+    }
+}
+
+fn terms(section: &Section) -> Terms {
+    Terms { h2c: section.h2c }
+}
