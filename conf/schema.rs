@@ -69,6 +69,11 @@ pub struct Listener {
     /// it is (RFC 9113 section 3.3), up to 100 requests at once on a connection. Default `false`.
     #[serde(default)]
     pub h2c: bool,
+    /// Whether the proxies in `forwarded.trusted` have to tell whose connection it is, by a header of
+    /// the PROXY protocol (version 1 or 2) before anything else. From others none is taken. Default
+    /// `false`.
+    #[serde(default)]
+    pub proxy_protocol: bool,
 }
 
 /// The listener for operators.
@@ -168,6 +173,7 @@ impl Default for Config {
             listeners: vec![Listener {
                 address: Address::Tcp(([127, 0, 0, 1], 8080).into()),
                 h2c: false,
+                proxy_protocol: false,
             }],
             admin: Admin::default(),
             filters: Settings::default(),

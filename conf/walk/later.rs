@@ -2,13 +2,8 @@
 //! unknown key is, but not as if they were slips of the pen.
 
 /// The definition a key belongs to, and the key.
-pub(super) const KEYS: &[(&str, &str)] = &[
-    ("Listener", "tls"),
-    ("Listener", "proxy_protocol"),
-    ("Upstream", "health"),
-    ("Upstream", "eject"),
-    ("Config", "store"),
-];
+pub(super) const KEYS: &[(&str, &str)] =
+    &[("Listener", "tls"), ("Upstream", "health"), ("Upstream", "eject"), ("Config", "store")];
 
 /// The last key of a setting, and a value.
 const WORDS: &[(&str, &str)] = &[("balance", "least_requests"), ("balance", "hash")];

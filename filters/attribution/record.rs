@@ -37,6 +37,9 @@ pub struct Record {
     pub node: String,
     pub listener: String,
     pub client: String,
+    /// The proxy in front that told by the PROXY protocol that this is the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told_by: Option<String>,
     pub method: String,
     pub host: String,
     pub path: String,
@@ -163,6 +166,7 @@ impl Record {
             node: short(node),
             listener: short(&request.listener),
             client: short(&request.client),
+            told_by: request.told_by.as_deref().map(short),
             method: short(&request.method),
             host: short(clean.host),
             path: short(&clean.path),

@@ -18,9 +18,9 @@ use crate::clients::{Clients, Seat};
 use crate::context::Case;
 use crate::ingress::{Doorman, Refusal, Rules};
 use crate::listeners::Where;
-use crate::outcome;
 use crate::reply::{Asked, Reply};
 use crate::settings::{Books, Live};
+use crate::{outcome, view};
 
 /// Keeps the door of an attributed service.
 pub(crate) struct Door {
@@ -46,6 +46,10 @@ impl Doorman for Door {
     fn admit(&self, ip: IpAddr) -> Result<Option<Seat>, Failure> {
         let most = self.live.load().limits.connections_per_client.value;
         most.map(|most| self.clients.seat(ip, most)).transpose()
+    }
+
+    fn trusts(&self, peer: Peer) -> bool {
+        self.live.load().chain.forwarded.trusts(peer)
     }
 
     fn counted(&self, state: Use, change: i64) {
@@ -89,6 +93,7 @@ impl Doorman for Door {
             path: refusal.head.target().map(std::borrow::Cow::into_owned).unwrap_or_default(),
             protocol: refusal.head.protocol(),
             forged_hops: 0,
+            told_by: refusal.entrance.and_then(view::told_by),
         };
         let asked = Asked {
             accept: refusal.head.field(ACCEPT.as_str()),

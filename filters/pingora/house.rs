@@ -13,6 +13,7 @@
 mod caller;
 mod entrance;
 mod guests;
+mod introduction;
 mod listener;
 mod plain;
 mod sockets;
@@ -31,6 +32,7 @@ use tokio::time::sleep;
 
 use self::caller::Caller;
 pub(crate) use self::entrance::Entrance;
+use self::introduction::Introduction;
 use self::listener::InForce;
 pub use self::listener::{Listener, Terms};
 use self::plain::Plain;
@@ -100,9 +102,18 @@ where
     }
 
     fn admit(&self, plain: Plain, listener: &Arc<Listener>, stop: ShutdownWatch) {
-        let (ingress, terms) = (self.ingress.clone(), listener.in_force());
+        let (ingress, mut terms) = (self.ingress.clone(), listener.in_force());
         let tally = Tally::new(ingress.door().clone());
         listener.guests().admit(async move {
+            let mut plain = plain;
+            if terms.proxy_protocol {
+                let (door, terms_before) = (ingress.door(), terms.clone());
+                let introduction = Introduction { door, terms: &terms_before, answerable: true };
+                match Box::pin(introduction.hear(plain, &stop)).await {
+                    Some(heard) => (plain, terms) = heard,
+                    None => return,
+                }
+            }
             let caller = welcome(plain, &terms);
             ingress.serve(Box::new(caller), &stop, tally).await;
         });

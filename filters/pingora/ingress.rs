@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use whodunit_filters::attribution::cause::proxy::PROXY_OVERLOADED;
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+use whodunit_filters::chain::Peer;
 use whodunit_filters::head::{Glimpse, HeadFacts, HeadLimits};
 
 use crate::arrival::{Arrival, ClientFacts, Left, Persisted};
@@ -63,6 +64,11 @@ pub(crate) trait Doorman: Send + Sync + 'static {
     /// The refusal, where it has as many as it may.
     fn admit(&self, _: IpAddr) -> Result<Option<Seat>, Failure> {
         Ok(None)
+    }
+
+    /// Whether a peer is a proxy whose word about the client is believed.
+    fn trusts(&self, _: Peer) -> bool {
+        false
     }
 
     /// Counts connections into a use, or out of it.
@@ -331,7 +337,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
 }
 
 /// Sends the last answer on a connection.
-async fn say(rules: &Rules, mut stream: Stream, answer: &[u8]) {
+pub(crate) async fn say(rules: &Rules, mut stream: Stream, answer: &[u8]) {
     let write = async {
         stream.write_all(answer).await?;
         stream.flush().await

@@ -5,12 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr as InetAddress};
 use http::{HeaderMap, HeaderName, Version, header as names};
 use pingora::http::RequestHeader;
 use pingora::protocols::l4::socket::SocketAddr;
+use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::proxy::Session;
 use whodunit_filters::attribution::RequestFacts;
 use whodunit_filters::chain::{Peer, RequestView};
 use whodunit_filters::proxied::Told;
 
 use crate::context::Case;
+use crate::house::Entrance;
 use crate::listeners::{Where, address};
 use crate::note::Noted;
 
@@ -88,8 +90,17 @@ pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
         host: host(request).unwrap_or_default().to_owned(),
         path: text(request.raw_path()),
         protocol: protocol(request.version),
+        told_by: session
+            .as_downstream()
+            .digest()
+            .and_then(|digest| told_by(digest.proxy_digest.as_deref()?)),
         forged_hops: trace.map_or(0, |trace| trace.forged),
     }
+}
+
+/// The proxy that told whose connection it is, by the part of a digest that leads to the entrance.
+pub(crate) fn told_by(entrance: &ProxyDigest) -> Option<Box<str>> {
+    Entrance::of(entrance)?.told_by.clone()
 }
 
 /// Where the request came in.

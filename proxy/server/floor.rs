@@ -170,5 +170,5 @@ impl Open {
 }
 
 fn terms(section: &Section) -> Terms {
-    Terms { h2c: section.h2c }
+    Terms { h2c: section.h2c, proxy_protocol: section.proxy_protocol }
 }

@@ -53,13 +53,13 @@ fn a_connection_begins_by_telling_whose_it_is() {
     let proxy = before(&porch, "v1").start();
     let told = proxy.get("/");
     assert_eq!(told.status(), 200);
-    let said = line(client(&told.text("client")), &proxy);
+    let said = line(client(told.text("client")), &proxy);
     assert_eq!(String::from_utf8_lossy(&porch.greetings()[0]), said);
 
     let proxy = before(&porch, "v2").start();
     let told = proxy.get("/");
     assert_eq!(told.status(), 200);
-    assert_eq!(porch.greetings()[1], block(client(&told.text("client")), &proxy));
+    assert_eq!(porch.greetings()[1], block(client(told.text("client")), &proxy));
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn streams_of_two_clients_share_no_connection() {
         let ends = [
             "203.0.113.9:0".parse().expect("an address"),
             "203.0.113.8:0".parse().expect("an address"),
-            client(&told.text("client")),
+            client(told.text("client")),
         ];
         assert_eq!(greetings, ends.map(|end| block(end, &proxy)));
     }
@@ -163,7 +163,7 @@ fn a_second_attempt_tells_it_as_well() {
     let told = proxy.get("/");
     assert_eq!(told.text("cause"), "origin_closed");
     assert_eq!(told.value("evidence.proxy_protocol"), true);
-    let said = line(client(&told.text("client")), &proxy).into_bytes();
+    let said = line(client(told.text("client")), &proxy).into_bytes();
     assert_eq!((gone.greetings(), there.greetings()), (vec![said.clone()], vec![said]));
 }
 

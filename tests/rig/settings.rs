@@ -118,6 +118,12 @@ impl Settings {
         self
     }
 
+    /// The listener that was named last has the proxies in front tell whose connection it is.
+    pub(crate) fn proxied(mut self) -> Self {
+        self.listeners.last_mut().expect("there is a listener").push_str(", proxy_protocol: true");
+        self
+    }
+
     /// Never retries, so that a failure is told of as it is.
     pub(crate) fn once(self) -> Self {
         self.having("retries: { attempts: 1 }")

@@ -9,10 +9,12 @@ use tempfile::TempDir;
 
 use super::nginx::Nginx;
 use super::server::{Server, port};
+use crate::rig::client::Client;
+use crate::rig::origin::Origin;
 use crate::rig::settings::Settings;
 use crate::rig::{skip, until};
 
-/// A running HAProxy.
+/// A running `HAProxy`.
 struct Haproxy {
     address: SocketAddr,
     _server: Server,
@@ -83,5 +85,55 @@ fn haproxy_hears_whose_connection_it_is() {
     };
     for version in ["v1", "v2"] {
         told(&haproxy.address.to_string(), version);
+    }
+}
+
+#[test]
+fn haproxy_tells_whose_connection_it_is() {
+    let name = "strangers::proxied::haproxy_tells_whose_connection_it_is";
+    let origin = Origin::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let proxy = Settings::to(&origin).proxied().start();
+    for word in ["send-proxy", "send-proxy-v2"] {
+        let at = proxy.address();
+        let rules = format!(
+            " mode tcp\n default_backend back\nbackend back\n mode tcp\n server us {at} {word}"
+        );
+        let haproxy = match Haproxy::with("", &rules) {
+            Ok(haproxy) => haproxy,
+            Err(why) => return skip(name, &why),
+        };
+        let mut client = Client::connect(haproxy.address);
+        let own = client.own();
+        let told = proxy.exchange(|| {
+            client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+            client.receive("GET")
+        });
+        assert_eq!(told.status(), 200, "{:#}", told.record);
+        assert_eq!(told.text("client"), own.to_string(), "{word}");
+        assert_ne!(told.text("told_by"), own.to_string());
+        assert!(told.text("told_by").starts_with("127.0.0.1:"), "{:#}", told.record);
+    }
+}
+
+/// What it says of its own connections, by which it looks whether we are there.
+#[test]
+fn health_checks_of_haproxy_are_its_own() {
+    let name = "strangers::proxied::health_checks_of_haproxy_are_its_own";
+    let origin = Origin::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let proxy = Settings::to(&origin).proxied().start();
+    let rules = format!(
+        " default_backend back\nbackend back\n option httpchk GET /healthz\n \
+         server us {} send-proxy-v2 check inter 100ms",
+        proxy.address()
+    );
+    let haproxy = match Haproxy::with("", &rules) {
+        Ok(haproxy) => haproxy,
+        Err(why) => return skip(name, &why),
+    };
+    let records = proxy.log.wait(2);
+    drop(haproxy);
+    for record in records {
+        assert_eq!((&record["path"], &record["status"]), (&"/healthz".into(), &200.into()));
+        assert!(record["told_by"].is_null(), "{record:#}");
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Entrance {
     pub(crate) listener: Arc<str>,
     /// Whether HTTP/2 may come without TLS.
     pub(crate) h2c: bool,
+    /// The proxy that told by the PROXY protocol whose connection it is.
+    pub(crate) told_by: Option<Box<str>>,
 }
 
 impl Entrance {

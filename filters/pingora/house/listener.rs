@@ -14,6 +14,9 @@ pub struct Terms {
     /// Whether HTTP/2 is taken without TLS as well, by prior knowledge (RFC 9113 section 3.3).
     /// Default: no.
     pub h2c: bool,
+    /// Whether trusted proxies have to tell whose connection it is, by a header of the PROXY protocol
+    /// before anything else. From anybody else none is taken. Default: no.
+    pub proxy_protocol: bool,
 }
 
 /// A listener, whatever socket it has. Its terms may be changed while it is served: connections
@@ -26,15 +29,24 @@ pub struct Listener {
 }
 
 /// Terms, and what tells each connection of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct InForce {
     pub(super) digest: Arc<ProxyDigest>,
+    pub(super) proxy_protocol: bool,
 }
 
 impl InForce {
     fn new(name: &Arc<str>, terms: &Terms) -> Self {
-        let entrance = Entrance { listener: name.clone(), h2c: terms.h2c };
-        Self { digest: entrance.digest() }
+        let entrance = Entrance { listener: name.clone(), h2c: terms.h2c, told_by: None };
+        Self { digest: entrance.digest(), proxy_protocol: terms.proxy_protocol }
+    }
+}
+
+impl InForce {
+    /// The same for a connection of which a proxy told whose it is.
+    pub(super) fn told_by(&self, proxy: Box<str>) -> Self {
+        let shared = Entrance::of(&self.digest).expect("it was made of one").clone();
+        Self { digest: Entrance { told_by: Some(proxy), ..shared }.digest(), ..self.clone() }
     }
 }
 

@@ -1,12 +1,15 @@
 //! A client's connection as it was accepted.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr as InetAddress;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
+use bytes::Bytes;
+use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::{SocketDigest, TimingDigest};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -22,6 +25,8 @@ pub(super) enum Raw {
 #[derive(Debug)]
 pub(super) struct Plain {
     raw: Raw,
+    /// What was read to find out who calls, and is still to be read by whoever serves it.
+    ahead: Bytes,
     pub(super) addresses: Arc<SocketDigest>,
     pub(super) established: SystemTime,
 }
@@ -29,7 +34,21 @@ pub(super) struct Plain {
 impl Plain {
     pub(super) fn new(raw: Raw, addresses: SocketDigest) -> Self {
         let addresses = Arc::new(addresses);
-        Self { raw, addresses, established: SystemTime::now() }
+        Self { raw, ahead: Bytes::new(), addresses, established: SystemTime::now() }
+    }
+
+    /// Gives back what was read and belongs to whoever serves it.
+    pub(super) fn unread(&mut self, bytes: Bytes) {
+        self.ahead = bytes;
+    }
+
+    /// It is the connection of somebody else, who connected to another address.
+    pub(super) fn introduce(&mut self, from: InetAddress, to: InetAddress) {
+        let addresses = SocketDigest::from_raw_fd(self.fd());
+        // New cells are empty.
+        let _ = addresses.peer_addr.set(Some(SocketAddr::Inet(from)));
+        let _ = addresses.local_addr.set(Some(SocketAddr::Inet(to)));
+        self.addresses = Arc::new(addresses);
     }
 
     /// Its descriptor.
@@ -56,7 +75,13 @@ impl AsyncRead for Plain {
         cx: &mut Context<'_>,
         out: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().raw {
+        let plain = self.get_mut();
+        if !plain.ahead.is_empty() {
+            let taken = plain.ahead.len().min(out.remaining());
+            out.put_slice(&plain.ahead.split_to(taken));
+            return Poll::Ready(Ok(()));
+        }
+        match &mut plain.raw {
             Raw::Tcp(stream) => Pin::new(stream).poll_read(cx, out),
             Raw::Unix(stream) => Pin::new(stream).poll_read(cx, out),
         }
