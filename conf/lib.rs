@@ -66,12 +66,26 @@ impl Checked {
     /// The same where a place in a list is among the steps.
     #[must_use]
     pub fn refuse_at(&self, found: Vec<(Vec<Step<'_>>, String)>) -> Problems {
+        self.told(found, Problem::error)
+    }
+
+    /// What whoever uses the settings found that is probably not meant.
+    #[must_use]
+    pub fn warn_at(&self, found: Vec<(Vec<Step<'_>>, String)>) -> Problems {
+        self.told(found, Problem::warning)
+    }
+
+    fn told(
+        &self,
+        found: Vec<(Vec<Step<'_>>, String)>,
+        problem: fn(String, problem::Place, String) -> Problem,
+    ) -> Problems {
         let (tree, _) = tree::read(self.warnings.text());
         let tree = tree.unwrap_or(Node { place: 0..0, kind: Kind::Null });
-        let wrong = found
+        let found = found
             .into_iter()
-            .map(|(steps, says)| Problem::error(tree.named(&steps), tree.value(&steps), says));
-        Problems::new(self.warnings.file(), self.warnings.text(), wrong.collect())
+            .map(|(steps, says)| problem(tree.named(&steps), tree.value(&steps), says));
+        Problems::new(self.warnings.file(), self.warnings.text(), found.collect())
     }
 }
 

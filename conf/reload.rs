@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
+mod files;
+
+pub use files::{Files, watch_files};
+
 /// How long a file must have been left alone before it is read.
 const SETTLED: Duration = Duration::from_millis(100);
 /// How long a file that is written without a pause goes unread at most.
@@ -76,10 +80,22 @@ fn stand(
     let (stop, words) = mpsc::channel();
     let events = stop.clone();
     let current = Ok(current.to_owned());
-    let thread = thread::Builder::new()
-        .name("reload".to_owned())
-        .spawn(move || Sentry { path, current, changed, events, poll }.stand(&words))?;
+    spawn(stop, move || Sentry { path, current, changed, events, poll }.stand(&words))
+}
+
+fn spawn(stop: Sender<Word>, stand: impl FnOnce() + Send + 'static) -> io::Result<Watch> {
+    let thread = thread::Builder::new().name("reload".to_owned()).spawn(stand)?;
     Ok(Watch { stop, thread: Some(thread) })
+}
+
+/// Says when to look, where the system can tell.
+fn watcher(events: Sender<Word>) -> Option<RecommendedWatcher> {
+    let look = move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            drop(events.send(Word::Look));
+        }
+    };
+    notify::recommended_watcher(look).ok()
 }
 
 impl Drop for Watch {
@@ -103,17 +119,11 @@ struct Sentry<F> {
 
 impl<F: FnMut(io::Result<String>)> Sentry<F> {
     fn stand(mut self, words: &Receiver<Word>) {
-        let events = self.events.clone();
-        let look = move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                drop(events.send(Word::Look));
-            }
-        };
-        let mut watcher = notify::recommended_watcher(look).ok();
+        let mut watcher = watcher(self.events.clone());
         let mut folders = BTreeSet::new();
         loop {
             if let Some(watcher) = &mut watcher {
-                follow(watcher, &mut folders, &self.path);
+                follow(watcher, &mut folders, [&self.path]);
             }
             self.look();
             match words.recv_timeout(self.poll) {
@@ -154,10 +164,16 @@ fn settled(words: &Receiver<Word>) -> bool {
     true
 }
 
-/// Watches the folders in which something must change for the path to lead to another text.
-fn follow(watcher: &mut RecommendedWatcher, known: &mut BTreeSet<PathBuf>, path: &Path) {
+/// Watches the folders in which something must change for one of the paths to lead to another text.
+fn follow(
+    watcher: &mut RecommendedWatcher,
+    known: &mut BTreeSet<PathBuf>,
+    paths: impl IntoIterator<Item = impl AsRef<Path>>,
+) {
     let mut folders = BTreeSet::new();
-    trace(path, &mut folders, &mut 0);
+    for path in paths {
+        trace(path.as_ref(), &mut folders, &mut 0);
+    }
     for gone in known.difference(&folders) {
         drop(watcher.unwatch(gone));
     }

@@ -2,6 +2,7 @@
 //! switch everything off; and the routes in the order in which they are tried.
 
 mod addresses;
+mod listeners;
 mod numbers;
 mod rest;
 mod routes;
@@ -40,6 +41,7 @@ pub struct Way {
 pub(crate) fn resolve(config: &Config, tree: &Node) -> (Resolved, Vec<Problem>) {
     let mut check = Check { config, tree, problems: Vec::new() };
     let own = addresses::check(&mut check);
+    listeners::check(&mut check);
     upstreams::check(&mut check, &own);
     numbers::check(&mut check);
     rest::check(&mut check);

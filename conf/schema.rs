@@ -2,6 +2,7 @@
 //! structs, and the checks are made from the schema; nothing else knows which keys there are.
 
 pub mod address;
+pub mod listener;
 pub mod log;
 pub mod route;
 pub mod text;
@@ -17,6 +18,7 @@ use whodunit_filters::units::Span;
 
 use crate::sections::{DiagnosisSettings, Disclose, On, Secret, Settings, Statuses};
 use address::Address;
+use listener::Listener;
 use log::Log;
 use route::Route;
 use text::Name;
@@ -57,23 +59,6 @@ pub struct Config {
     /// Where requests go, by name.
     #[schemars(extend("propertyNames" = { "$ref": "#/$defs/Name" }))]
     pub upstreams: BTreeMap<String, Upstream>,
-}
-
-/// One address that clients connect to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Listener {
-    /// `ip:port`, `[v6]:port`, or `unix:/path`. Port 0 takes any free one.
-    pub address: Address,
-    /// Whether HTTP/2 is taken without TLS beside HTTP/1.1, from clients that know beforehand that
-    /// it is (RFC 9113 section 3.3), up to 100 requests at once on a connection. Default `false`.
-    #[serde(default)]
-    pub h2c: bool,
-    /// Whether the proxies in `forwarded.trusted` have to tell whose connection it is, by a header of
-    /// the PROXY protocol (version 1 or 2) before anything else. From others none is taken. Default
-    /// `false`.
-    #[serde(default)]
-    pub proxy_protocol: bool,
 }
 
 /// The listener for operators.
@@ -170,11 +155,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             node: None,
-            listeners: vec![Listener {
-                address: Address::Tcp(([127, 0, 0, 1], 8080).into()),
-                h2c: false,
-                proxy_protocol: false,
-            }],
+            listeners: vec![Listener::at(Address::Tcp(([127, 0, 0, 1], 8080).into()))],
             admin: Admin::default(),
             filters: Settings::default(),
             diagnosis: Diagnosis::default(),

@@ -133,6 +133,12 @@ pub fn settings(checked: &Checked, node: &str, listeners: whodunit_pingora::List
     let config = &checked.config;
     let mut settings = Settings::with_filters(node, &config.filters);
     settings.listeners = listeners;
+    let clients =
+        config.listeners.iter().filter_map(|listener| listener.tls.as_ref()?.client_auth.as_ref());
+    settings.vouched = clients
+        .filter_map(|clients| clients.forward.as_ref())
+        .map(|field| field.name().clone())
+        .collect();
     settings.diagnosis = config.diagnosis.settings();
     settings.statuses = config.diagnosis.statuses.clone();
     settings.redact = config.log.redact.clone();

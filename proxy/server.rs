@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use pingora::server::configuration::ServerConf;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::runtime::Runtime;
+use whodunit_conf::reload::Files;
 use whodunit_conf::{Checked, Config, Problems};
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Ledger, Record, Side};
@@ -21,11 +22,11 @@ use whodunit_pingora::{Advice, Attributed, Books, House, Listeners, Live};
 
 use crate::admin::{Admin, AdminSettings};
 use crate::gateway::Gateway;
-use crate::notice;
 use crate::plan::{self, Plan};
 use crate::sink::{Sink, SinkSettings};
 use crate::upstream::own;
 use crate::upstream::places::Registry;
+use crate::{notice, secure};
 use floor::Floor;
 use insight::Knowledge;
 
@@ -51,6 +52,8 @@ pub(crate) struct Running {
     pub(crate) sink: Sink,
     /// Held while a configuration is put into force: a signal and a changed file may come together.
     applying: Mutex<()>,
+    /// The files that the listeners name, as they were when they were read last.
+    files: Mutex<Files>,
 }
 
 /// Why the process could not start.
@@ -111,6 +114,7 @@ pub fn run(checked: Checked, source: &Source) -> Result<ExitCode, Refusal> {
         node,
         sink,
         applying: Mutex::default(),
+        files: Mutex::default(),
     };
     let checked = running.checked.load_full();
     running.begin(&checked, sockets).map_err(|problems| Refusal(problems.render(false)))?;
@@ -129,6 +133,23 @@ impl Running {
         connected(Use::Active) + connected(Use::Idle)
     }
 
+    /// The files that the listeners name, as they were when they were read last.
+    fn files(&self) -> Files {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes up anew what is in the files of the listeners, or nothing of it.
+    fn renew(&self) -> Result<(), Problems> {
+        let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let checked = self.checked.load_full();
+        let files = Files::now(secure::files(&checked.config.listeners));
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
+        let change = self.floor.prepare(&checked, Vec::new())?;
+        change.doubts.render(false).lines().for_each(notice::say);
+        self.floor.become_as(change, checked.config.shutdown.grace.0);
+        Ok(())
+    }
+
     /// Puts a configuration into force, or nothing of it.
     pub(crate) fn apply(&self, checked: &Arc<Checked>) -> Result<(), Problems> {
         self.begin(checked, Vec::new())
@@ -137,6 +158,7 @@ impl Running {
     /// The same with sockets that are bound already, in the order of the listeners.
     fn begin(&self, checked: &Arc<Checked>, bound: Vec<listen::Bound>) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = Files::now(secure::files(&checked.config.listeners));
         let change = self.floor.prepare(checked, bound)?;
         let plan = Plan::of(checked, own::Listeners::new(change.addresses()), &self.places)?;
         // So that their counters are there from the start, at 0.
@@ -148,11 +170,13 @@ impl Running {
                 drop(self.ledger.requests(listener, &way.name));
             }
         }
+        change.doubts.render(false).lines().for_each(notice::say);
         let settings = plan::settings(checked, &self.node, Listeners::default());
         self.plan.store(Arc::new(plan));
         self.live.replace(settings);
         self.floor.become_as(change, checked.config.shutdown.grace.0);
         self.checked.store(checked.clone());
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use whodunit_conf::schema::listener::ListenerTls;
 use whodunit_conf::schema::route::{Match, Route};
 use whodunit_conf::schema::upstream::{Balance, Retries, Tls, Upstream};
 use whodunit_conf::{Checked, Config, parse, schema};
@@ -39,7 +40,11 @@ fn the_full_example_is_the_defaults() {
     let mut written = checked.config.clone();
     let upstreams = std::mem::take(&mut written.upstreams);
     let routes = std::mem::take(&mut written.routes);
+    let secured = written.listeners.pop().and_then(|listener| listener.tls).expect("the last one");
     assert_eq!(written, Config::default());
+    let least = r#"{ "certificates": [], "client_auth": { "ca": "/etc/whodunit/clients.pem" } }"#;
+    let least = serde_json::from_str(least).expect("what has no default");
+    assert_eq!(ListenerTls { certificates: Vec::new(), ..secured }, least);
 
     let Upstream { tls, hop, balance, retries, ref endpoints, .. } = upstreams["web"].clone();
     let least = example("minimal.yaml").1.config.upstreams;

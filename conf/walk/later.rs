@@ -3,7 +3,7 @@
 
 /// The definition a key belongs to, and the key.
 pub(super) const KEYS: &[(&str, &str)] =
-    &[("Listener", "tls"), ("Upstream", "health"), ("Upstream", "eject"), ("Config", "store")];
+    &[("Upstream", "health"), ("Upstream", "eject"), ("Config", "store")];
 
 /// The last key of a setting, and a value.
 const WORDS: &[(&str, &str)] = &[("balance", "least_requests"), ("balance", "hash")];

@@ -66,6 +66,8 @@ pub struct RequestFacts {
     pub listener: String,
     /// The client's address.
     pub client: String,
+    /// The subject of the certificate by which it proved who it is (RFC 4514).
+    pub client_subject: Option<Box<str>>,
     /// The method.
     pub method: String,
     /// The authority asked for, as in `Host`.

@@ -40,6 +40,9 @@ pub struct Record {
     /// The proxy in front that told by the PROXY protocol that this is the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told_by: Option<String>,
+    /// The subject of the certificate by which the client proved who it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_subject: Option<String>,
     pub method: String,
     pub host: String,
     pub path: String,
@@ -167,6 +170,7 @@ impl Record {
             listener: short(&request.listener),
             client: short(&request.client),
             told_by: request.told_by.as_deref().map(short),
+            client_subject: request.client_subject.as_deref().map(short),
             method: short(&request.method),
             host: short(clean.host),
             path: short(&clean.path),
@@ -219,7 +223,7 @@ impl Record {
         let hops: usize = self.hops.iter().map(|hop| 64 + 96 * hop.params.len()).sum();
         size_of::<Self>()
             + texts.iter().map(|text| text.len()).sum::<usize>()
-            + [&self.says, &self.remedy, &self.hops_rejected]
+            + [&self.client_subject, &self.says, &self.remedy, &self.hops_rejected]
                 .iter()
                 .map(|text| text.as_ref().map_or(0, String::len))
                 .sum::<usize>()

@@ -16,11 +16,12 @@ use whodunit_filters::units::Size;
 
 use crate::clients::{Clients, Seat};
 use crate::context::Case;
+use crate::house::Entrance;
 use crate::ingress::{Doorman, Refusal, Rules};
 use crate::listeners::Where;
+use crate::outcome;
 use crate::reply::{Asked, Reply};
 use crate::settings::{Books, Live};
-use crate::{outcome, view};
 
 /// Keeps the door of an attributed service.
 pub(crate) struct Door {
@@ -88,12 +89,15 @@ impl Doorman for Door {
                 .map(|at| at.name(&case.settings.listeners).to_string())
                 .unwrap_or_default(),
             client: peer.map(crate::listeners::address).unwrap_or_default(),
+            client_subject: (refusal.entrance.and_then(Entrance::of))
+                .and_then(|entrance| entrance.subject.clone()),
             method: refusal.head.method().unwrap_or_default().to_owned(),
             host: refusal.head.field(HOST.as_str()).map(text).unwrap_or_default(),
             path: refusal.head.target().map(std::borrow::Cow::into_owned).unwrap_or_default(),
             protocol: refusal.head.protocol(),
             forged_hops: 0,
-            told_by: refusal.entrance.and_then(view::told_by),
+            told_by: (refusal.entrance.and_then(Entrance::of))
+                .and_then(|entrance| entrance.told_by.clone()),
         };
         let asked = Asked {
             accept: refusal.head.field(ACCEPT.as_str()),

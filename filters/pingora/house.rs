@@ -1,7 +1,7 @@
 //! The door for whoever has connections: sockets of one's own, or listeners of Pingora's.
 //!
 //! ```text
-//! socket ▶ accepted: `Plain` ▶ welcomed: `Caller` ▶ ingress ▶ HttpProxy
+//! socket ▶ accepted: `Plain` ▶ welcomed: TLS, `Caller` ▶ ingress ▶ HttpProxy
 //!            │ told to stop: no more are accepted, those that are there end in good order
 //!            ▼
 //!          each in a task of its own, with the name and the terms of its listener
@@ -13,11 +13,18 @@
 mod caller;
 mod entrance;
 mod guests;
+mod hello;
 mod introduction;
 mod listener;
+mod opening;
 mod plain;
+mod shake;
 mod sockets;
 mod straits;
+mod subject;
+mod tls;
+mod way;
+mod welcome;
 
 use std::sync::Arc;
 
@@ -33,11 +40,11 @@ use tokio::time::sleep;
 use self::caller::Caller;
 pub(crate) use self::entrance::Entrance;
 use self::introduction::Introduction;
-use self::listener::InForce;
 pub use self::listener::{Listener, Terms};
 use self::plain::Plain;
 pub use self::sockets::Sockets;
 use self::straits::Straits;
+pub use self::tls::{Certified, ClientAuth, Flaw, ServerTls, ServerTlsSettings};
 use crate::attributed::Attributed;
 use crate::connect::Connector;
 use crate::ingress::{Doorman, Ingress};
@@ -103,26 +110,30 @@ where
 
     fn admit(&self, plain: Plain, listener: &Arc<Listener>, stop: ShutdownWatch) {
         let (ingress, mut terms) = (self.ingress.clone(), listener.in_force());
-        let tally = Tally::new(ingress.door().clone());
+        let mut tally = Tally::new(ingress.door().clone());
         listener.guests().admit(async move {
             let mut plain = plain;
             if terms.proxy_protocol {
-                let (door, terms_before) = (ingress.door(), terms.clone());
-                let introduction = Introduction { door, terms: &terms_before, answerable: true };
+                let introduction = Introduction { ingress: &ingress, terms: &terms };
                 match Box::pin(introduction.hear(plain, &stop)).await {
                     Some(heard) => (plain, terms) = heard,
                     None => return,
                 }
             }
-            let caller = welcome(plain, &terms);
-            ingress.serve(Box::new(caller), &stop, tally).await;
+            // Between here and the first request a connection says who calls. What that takes is
+            // kept no longer.
+            let caller = match &terms.tls {
+                Some(tls) => {
+                    Box::pin(welcome::secure(&ingress, plain, tls, &terms, &mut tally)).await
+                }
+                None => Some(Caller::plain(plain, terms.digest.clone())),
+            };
+            drop(terms);
+            if let Some(caller) = caller {
+                ingress.serve(Box::new(caller), &stop, tally).await;
+            }
         });
     }
-}
-
-/// What comes before the first request: between here and there a connection says who calls.
-fn welcome(plain: Plain, terms: &InForce) -> Caller {
-    Caller::new(plain, terms.digest.clone())
 }
 
 /// The same house by another handle.

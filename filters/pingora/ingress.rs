@@ -145,6 +145,52 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
         };
         visit.serve().await;
     }
+
+    /// Why one more connection is not served, if there are too many in all or of its client. Where
+    /// those of a client are counted, it has its place from here on.
+    pub(crate) fn overload(
+        &self,
+        rules: &Rules,
+        socket: Option<&SocketDigest>,
+        tally: &mut Tally,
+    ) -> Option<Failure> {
+        let open = self.door.open();
+        if open > rules.connections {
+            let overload = Failure::denied(&PROXY_OVERLOADED)
+                .with(Key::Open, u64::try_from(open).unwrap_or(0))
+                .with(Key::MaxCount, u64::try_from(rules.connections).unwrap_or(0))
+                .with(Key::Setting, "limits.connections");
+            return Some(overload);
+        }
+        let Some(SocketAddr::Inet(peer)) = socket.and_then(SocketDigest::peer_addr) else {
+            return None;
+        };
+        tally.seat(|| self.door.admit(peer.ip())).err()
+    }
+
+    /// Records what ended a request, and answers it if there is anybody to be answered.
+    pub(crate) async fn answer(
+        &self,
+        stream: Stream,
+        head: &[u8],
+        failure: Failure,
+        client: &ClientFacts,
+        answerable: bool,
+    ) {
+        let (socket, entrance) = (stream.get_socket_digest(), stream.get_proxy_digest());
+        let answer = self.door.refuse(Refusal {
+            failure,
+            head: Glimpse::of(head),
+            client,
+            began: client.began,
+            socket: socket.as_deref(),
+            entrance: entrance.as_deref(),
+            answerable,
+        });
+        if answerable && !answer.is_empty() {
+            say(&self.door.rules(), stream, &answer).await;
+        }
+    }
 }
 
 /// One connection. What is kept of it while it waits should be small: the futures of what seldom
@@ -165,20 +211,12 @@ struct Visit<'a, A> {
 impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
     async fn serve(mut self) {
         let rules = self.ingress.door.rules();
-        let open = self.ingress.door.open();
-        if open > rules.connections {
-            let failure = Failure::denied(&PROXY_OVERLOADED)
-                .with(Key::Open, u64::try_from(open).unwrap_or(0))
-                .with(Key::MaxCount, u64::try_from(rules.connections).unwrap_or(0))
-                .with(Key::Setting, "limits.connections");
-            return Box::pin(self.refuse(&rules, failure, Instant::now(), None)).await;
+        let socket = self.reader.stream().get_socket_digest();
+        let overload = self.ingress.overload(&rules, socket.as_deref(), &mut self.tally);
+        if let Some(overload) = overload {
+            return Box::pin(self.refuse(overload, Instant::now(), None)).await;
         }
-        match self.peer().map(|ip| self.ingress.door.admit(ip)).transpose() {
-            Ok(seat) => self.tally.seat(seat.flatten()),
-            Err(failure) => {
-                return Box::pin(self.refuse(&rules, failure, Instant::now(), None)).await;
-            }
-        }
+        drop(socket);
         if self.reader.stream().selected_alpn_proto() == Some(ALPN::H2) {
             return self.turn_to_http2().await;
         }
@@ -193,18 +231,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                     }
                 }
                 Came::Refusal { failure, began, left } => {
-                    return Box::pin(self.refuse(&rules, failure, began, left)).await;
+                    return Box::pin(self.refuse(failure, began, left)).await;
                 }
             }
             self.requests = self.requests.saturating_add(1);
-        }
-    }
-
-    /// The address at the other end, if it has one.
-    fn peer(&self) -> Option<IpAddr> {
-        match self.reader.stream().get_socket_digest()?.peer_addr()? {
-            SocketAddr::Inet(address) => Some(address.ip()),
-            SocketAddr::Unix(_) => None,
         }
     }
 
@@ -259,7 +289,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         let reused = match served {
             Some(Ok(reused)) => reused,
             Some(Err(_panic)) => {
-                Box::pin(self.apologise(rules, &client)).await;
+                Box::pin(self.apologise(&client)).await;
                 return false;
             }
             None => {
@@ -293,51 +323,27 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
     }
 
     /// What the request was handed to panicked, in a place where nobody else saw it.
-    async fn apologise(&self, rules: &Rules, client: &ClientFacts) {
+    async fn apologise(&self, client: &ClientFacts) {
         let failure = Failure::new(Side::Inside, Phase::Route, Fault::Panic)
             .with(Key::At, "a panic while the request was served");
         let Some((stream, _)) = self.reclaim() else { return };
         let answerable = client.answered().is_none() && client.left().is_none();
-        self.answer(rules, stream, &[], failure, client, answerable).await;
+        self.ingress.answer(stream, &[], failure, client, answerable).await;
     }
 
-    async fn refuse(mut self, rules: &Rules, failure: Failure, began: Instant, left: Option<Left>) {
+    async fn refuse(mut self, failure: Failure, began: Instant, left: Option<Left>) {
         let (stream, head) = self.reader.take();
         let client = ClientFacts::new(began);
         client.heard_head(head.len());
         if let Some(left) = left {
             client.lost(left);
         }
-        self.answer(rules, stream, &head, failure, &client, left.is_none()).await;
-    }
-
-    async fn answer(
-        &self,
-        rules: &Rules,
-        stream: Stream,
-        head: &[u8],
-        failure: Failure,
-        client: &ClientFacts,
-        answerable: bool,
-    ) {
-        let (socket, entrance) = (stream.get_socket_digest(), stream.get_proxy_digest());
-        let answer = self.ingress.door.refuse(Refusal {
-            failure,
-            head: Glimpse::of(head),
-            client,
-            began: client.began,
-            socket: socket.as_deref(),
-            entrance: entrance.as_deref(),
-            answerable,
-        });
-        if answerable && !answer.is_empty() {
-            say(rules, stream, &answer).await;
-        }
+        self.ingress.answer(stream, &head, failure, &client, left.is_none()).await;
     }
 }
 
 /// Sends the last answer on a connection.
-pub(crate) async fn say(rules: &Rules, mut stream: Stream, answer: &[u8]) {
+async fn say(rules: &Rules, mut stream: Stream, answer: &[u8]) {
     let write = async {
         stream.write_all(answer).await?;
         stream.flush().await

@@ -52,7 +52,10 @@ mod witnesses;
 pub use advice::Advice;
 pub use attributed::Attributed;
 pub use context::Context;
-pub use house::{House, Listener, Sockets, Terms, service};
+pub use house::{
+    Certified, ClientAuth, Flaw, House, Listener, ServerTls, ServerTlsSettings, Sockets, Terms,
+    service,
+};
 pub use listeners::Listeners;
 pub use note::{Inquiry, Note, Noted, deny, deny_for, fail_at};
 pub use observe::{connection_lost, not_looked_at, not_reached};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::HeaderName;
 use whodunit_filters::attribution::disclosure::DiagnosisSettings;
 use whodunit_filters::attribution::ledger::Ledger;
 use whodunit_filters::attribution::status::Statuses;
@@ -32,6 +33,9 @@ pub struct Settings {
     pub head: HeadLimits,
     /// The listeners, for their names in records and metrics.
     pub listeners: Listeners,
+    /// The fields that this proxy alone may set, because they say who a client has proved to be
+    /// ([`ClientAuth::forward`](crate::ClientAuth)): a client's own do not reach the origin.
+    pub vouched: Vec<HeaderName>,
     /// What is told to clients, and how.
     pub diagnosis: DiagnosisSettings,
     /// Which status tells which cause.
@@ -114,6 +118,7 @@ impl Settings {
                 filters.limits.request_uri,
             ),
             listeners: Listeners::default(),
+            vouched: Vec::new(),
             diagnosis: DiagnosisSettings::default(),
             statuses: Statuses::default(),
             redact: Redact::default(),

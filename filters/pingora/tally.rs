@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use whodunit_filters::attribution::Failure;
 use whodunit_filters::attribution::ledger::Use;
 
 use crate::clients::Seat;
@@ -22,9 +23,18 @@ impl Tally {
         Self { door, state: Use::Idle, seat: None }
     }
 
-    /// The connection has a place among those of its client.
-    pub(crate) fn seat(&mut self, seat: Option<Seat>) {
-        self.seat = seat;
+    /// Takes a place for the connection among those of its client, unless it has one.
+    ///
+    /// # Errors
+    /// The refusal, where there is none.
+    pub(crate) fn seat(
+        &mut self,
+        place: impl FnOnce() -> Result<Option<Seat>, Failure>,
+    ) -> Result<(), Failure> {
+        if self.seat.is_none() {
+            self.seat = place()?;
+        }
+        Ok(())
     }
 
     /// The connection changes its use.

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr as InetAddress};
 use http::{HeaderMap, HeaderName, Version, header as names};
 use pingora::http::RequestHeader;
 use pingora::protocols::l4::socket::SocketAddr;
-use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::proxy::Session;
 use whodunit_filters::attribution::RequestFacts;
 use whodunit_filters::chain::{Peer, RequestView};
@@ -86,21 +85,19 @@ pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
     RequestFacts {
         listener: entered(session).map(|at| at.name(listeners).to_string()).unwrap_or_default(),
         client: session.client_addr().map(address).unwrap_or_default(),
+        client_subject: entrance(session).and_then(|entrance| entrance.subject.clone()),
         method: request.method.to_string(),
         host: host(request).unwrap_or_default().to_owned(),
         path: text(request.raw_path()),
         protocol: protocol(request.version),
-        told_by: session
-            .as_downstream()
-            .digest()
-            .and_then(|digest| told_by(digest.proxy_digest.as_deref()?)),
+        told_by: entrance(session).and_then(|entrance| entrance.told_by.clone()),
         forged_hops: trace.map_or(0, |trace| trace.forged),
     }
 }
 
-/// The proxy that told whose connection it is, by the part of a digest that leads to the entrance.
-pub(crate) fn told_by(entrance: &ProxyDigest) -> Option<Box<str>> {
-    Entrance::of(entrance)?.told_by.clone()
+/// What is known of the client's connection, where it came in at a listener of ours.
+pub(crate) fn entrance(session: &Session) -> Option<&Entrance> {
+    session.as_downstream().digest()?.proxy_digest.as_deref().and_then(Entrance::of)
 }
 
 /// Where the request came in.

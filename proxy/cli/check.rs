@@ -10,6 +10,7 @@ use whodunit_conf::Problems;
 use super::End;
 use super::output::put;
 use crate::plan::Plan;
+use crate::secure;
 use crate::upstream::own::Listeners;
 use crate::upstream::places::Registry;
 
@@ -39,9 +40,13 @@ impl Check {
     pub(super) fn main(self) -> io::Result<End> {
         let (problems, good) = match whodunit_conf::load(&self.config) {
             Ok((checked, _)) => {
-                match Plan::of(&checked, Listeners::default(), &Registry::default()) {
-                    Ok(_) => (checked.warnings, true),
-                    Err(problems) => (checked.warnings.and(problems), false),
+                let plan = Plan::of(&checked, Listeners::default(), &Registry::default());
+                let files = secure::check(&checked);
+                let good = plan.is_ok() && files.is_ok();
+                let problems = checked.warnings.and(files.unwrap_or_else(|problems| problems));
+                match plan {
+                    Ok(_) => (problems, good),
+                    Err(more) => (problems.and(more), good),
                 }
             }
             Err(problems) => (problems, false),

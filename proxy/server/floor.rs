@@ -9,14 +9,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
-use whodunit_conf::schema::Listener as Section;
 use whodunit_conf::schema::address::Address;
+use whodunit_conf::schema::listener::Listener as Section;
 use whodunit_conf::{Checked, Problems, Step};
 use whodunit_pingora::{House, Listener, Terms};
 
 use super::listen::{self, Bound};
 use crate::gateway::Gateway;
-use crate::notice;
+use crate::{notice, secure};
 
 /// How often it is looked whether the connections of a listener that is gone have ended.
 const OFTEN: Duration = Duration::from_millis(20);
@@ -34,21 +34,28 @@ struct Open {
     written: Address,
     at: Option<SocketAddr>,
     listener: Arc<Listener>,
+    /// The terms in force.
+    terms: Terms,
     stop: Arc<watch::Sender<bool>>,
 }
 
 /// What the listeners are to become, with everything at hand that it takes.
-pub(super) struct Change(Vec<(Open, Terms, Option<Bound>)>);
+pub(super) struct Change {
+    /// Each with its socket, if it is new.
+    listeners: Vec<(Open, Option<Bound>)>,
+    /// What is probably not meant.
+    pub(super) doubts: Problems,
+}
 
 impl Change {
     /// The addresses that will be listened on.
     pub(super) fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|(open, ..)| open.at).collect()
+        self.listeners.iter().filter_map(|(open, _)| open.at).collect()
     }
 
     /// The names that the listeners will have.
     pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.iter().map(|(open, ..)| open.listener.name())
+        self.listeners.iter().map(|(open, _)| open.listener.name())
     }
 }
 
@@ -61,41 +68,57 @@ impl Floor {
     /// in the order of those listeners; others are bound where no listener has them.
     ///
     /// # Errors
-    /// Each that cannot be bound; then nothing has changed.
+    /// Each that cannot be bound, and each file of theirs that cannot be used; then nothing has
+    /// changed.
     pub(super) fn prepare(&self, checked: &Checked, bound: Vec<Bound>) -> Result<Change, Problems> {
         let mut left = self.locked().clone();
         let mut bound = bound.into_iter();
-        let (mut change, mut wrong) = (Vec::new(), Vec::new());
+        let (mut listeners, mut wrong, mut doubts) = (Vec::new(), Vec::new(), Vec::new());
         for (place, section) in checked.config.listeners.iter().enumerate() {
-            let terms = terms(section);
             // Several may be written alike: port 0 is another one each time.
-            if let Some(kept) = left.iter().position(|open| open.written == section.address) {
-                change.push((left.remove(kept), terms, None));
+            let kept = left.iter().position(|open| open.written == section.address);
+            let kept = kept.map(|place| left.remove(place));
+            let before = kept.as_ref().and_then(|open| open.terms.tls.as_ref());
+            let tls = match section.tls.as_ref().map(|tls| secure::load(place, tls, before)) {
+                Some(Ok(secured)) => {
+                    doubts.extend(secured.doubts);
+                    Some(secured.tls)
+                }
+                Some(Err(found)) => {
+                    wrong.extend(found);
+                    None
+                }
+                None => None,
+            };
+            let (h2c, proxy_protocol) = (section.h2c, section.proxy_protocol);
+            let terms = Terms { h2c, proxy_protocol, tls };
+            if let Some(kept) = kept {
+                listeners.push((Open { terms, ..kept }, None));
                 continue;
             }
-            let socket = bound.next().map_or_else(|| listen::bind_one(section), Ok);
-            match socket {
-                Ok(socket) => {
-                    change.push((Open::of(section, &socket, &terms), terms, Some(socket)));
-                }
+            match bound.next().map_or_else(|| listen::bind_one(section), Ok) {
+                Ok(socket) => listeners.push((Open::of(section, &socket, terms), Some(socket))),
                 Err(refusal) => {
-                    let steps =
-                        vec![Step::Key("listeners"), Step::Index(place), Step::Key("address")];
-                    wrong.push((steps, refusal.0));
+                    let keys = [Step::Key("listeners"), Step::Index(place), Step::Key("address")];
+                    wrong.push((keys.to_vec(), refusal.0));
                 }
             }
         }
-        if wrong.is_empty() { Ok(Change(change)) } else { Err(checked.refuse_at(wrong)) }
+        if wrong.is_empty() {
+            Ok(Change { listeners, doubts: checked.warn_at(doubts) })
+        } else {
+            Err(checked.refuse_at(wrong))
+        }
     }
 
     /// Makes the listeners what they are to become. The connections of one that is gone have this
     /// long to end.
     pub(super) fn become_as(&self, change: Change, grace: Duration) {
         let mut next = Vec::new();
-        for (open, terms, socket) in change.0 {
+        for (open, socket) in change.listeners {
             match socket {
                 Some(socket) => self.serve(&open, socket),
-                None => open.listener.change(&terms),
+                None => open.listener.change(&open.terms),
             }
             next.push(open);
         }
@@ -117,7 +140,7 @@ impl Floor {
     fn serve(&self, open: &Open, socket: Bound) {
         let (house, listener) = (self.house.clone(), open.listener.clone());
         let stopped = open.stop.subscribe();
-        listen::announce(&socket);
+        listen::announce(&socket, open.terms.tls.is_some());
         let _within = self.runtime.enter();
         match socket.into_sockets() {
             Ok(sockets) => {
@@ -159,16 +182,13 @@ impl Floor {
 }
 
 impl Open {
-    fn of(section: &Section, socket: &Bound, terms: &Terms) -> Self {
+    fn of(section: &Section, socket: &Bound, terms: Terms) -> Self {
         Self {
             written: section.address.clone(),
             at: socket.inet(),
-            listener: Arc::new(Listener::new(socket.name(), terms)),
+            listener: Arc::new(Listener::new(socket.name(), &terms)),
+            terms,
             stop: Arc::new(watch::Sender::new(false)),
         }
     }
-}
-
-fn terms(section: &Section) -> Terms {
-    Terms { h2c: section.h2c, proxy_protocol: section.proxy_protocol }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use whodunit_conf::Config;
-use whodunit_conf::schema::Listener;
 use whodunit_conf::schema::address::Address;
+use whodunit_conf::schema::listener::Listener;
 use whodunit_pingora::Sockets;
 
 use super::Refusal;
@@ -118,10 +118,11 @@ fn refusal(address: &str, error: &io::Error) -> Refusal {
 }
 
 /// Says where clients can connect.
-pub(super) fn announce(bound: &Bound) {
+pub(super) fn announce(bound: &Bound, secured: bool) {
     match bound {
         Bound::Inet { at, name, .. } => {
-            notice::say(&format!("listening on http://{at} (listener {name})"));
+            let scheme = if secured { "https" } else { "http" };
+            notice::say(&format!("listening on {scheme}://{at} (listener {name})"));
         }
         Bound::Unix { .. } => {
             let place = bound.name();

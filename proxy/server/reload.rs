@@ -13,7 +13,7 @@ use super::{Running, Source};
 use crate::notice;
 
 /// Watches for changes as long as this is held.
-pub(super) struct Reloading(#[expect(dead_code, reason = "held for its end")] Option<Watch>);
+pub(super) struct Reloading(#[expect(dead_code, reason = "held for its end")] Vec<Watch>);
 
 /// Begins to watch.
 pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) -> Reloading {
@@ -37,20 +37,39 @@ pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) 
             let _ = done.await;
         }
     });
-    let Source::File(path, text) = source else { return Reloading(None) };
+    let Source::File(path, text) = source else { return Reloading(Vec::new()) };
     if !running.checked.load().config.reload.watch {
-        return Reloading(None);
+        return Reloading(Vec::new());
     }
+    let (files, known) = (running.clone(), running.clone());
+    let files = reload::watch_files(move || known.files(), move || renew(&files));
     let (running, watched) = (running.clone(), path.clone());
-    let watch = reload::watch(path, text, move |text| match text {
+    let configuration = reload::watch(path, text, move |text| match text {
         Ok(text) => take_up(&running, &watched, &text),
         Err(error) => refuse(&running, &format!("{} cannot be read: {error}", watched.display())),
     });
-    match watch {
-        Ok(watch) => Reloading(Some(watch)),
-        Err(error) => {
-            notice::say(&format!("{} is not watched: {error}; SIGHUP reloads it", path.display()));
-            Reloading(None)
+    let unwatched = |error: &std::io::Error, what: &str| {
+        notice::say(&format!("{what} not watched: {error}; SIGHUP reloads it"));
+    };
+    let configuration =
+        configuration.inspect_err(|error| unwatched(error, &format!("{} is", path.display())));
+    let files = files.inspect_err(|error| unwatched(error, "the files of `listeners` are"));
+    Reloading(configuration.into_iter().chain(files).collect())
+}
+
+/// A file of the listeners has changed.
+fn renew(running: &Running) {
+    match running.renew() {
+        Ok(()) => {
+            running.ledger.reload(true);
+            notice::say("the files of `listeners` have changed: taken up");
+        }
+        Err(problems) => {
+            running.ledger.reload(false);
+            notice::say("the files of `listeners` have changed: not taken up, those before stay:");
+            for line in problems.render(false).lines() {
+                notice::say(line);
+            }
         }
     }
 }

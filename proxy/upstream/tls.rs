@@ -1,15 +1,12 @@
 //! How connections to an upstream are secured: the files that its settings name.
 
-use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use whodunit_pingora::connect::{self, Unusable};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
+
+use crate::pem::{certificates, private_key, revoked};
 
 /// An upstream's `tls` section.
 #[derive(Clone, Debug)]
@@ -113,40 +110,10 @@ fn describe(unusable: Unusable, settings: &TlsSettings) -> (&'static str, String
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()))
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let mut out = Vec::new();
-    for der in CertificateDer::pem_slice_iter(&read(path)?) {
-        let der = der.map_err(|error| format!("{} is not PEM: {error}", path.display()))?;
-        X509Certificate::from_der(&der)
-            .map_err(|_| format!("{} holds a broken certificate", path.display()))?;
-        out.push(der);
-    }
-    if out.is_empty() { Err(format!("{} holds no certificate", path.display())) } else { Ok(out) }
-}
-
-fn revoked(path: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, String> {
-    let mut out = Vec::new();
-    for der in CertificateRevocationListDer::pem_slice_iter(&read(path)?) {
-        out.push(der.map_err(|error| format!("{} is not PEM: {error}", path.display()))?);
-    }
-    if out.is_empty() {
-        Err(format!("{} holds no list of revoked certificates", path.display()))
-    } else {
-        Ok(out)
-    }
-}
-
-fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_slice(&read(path)?)
-        .map_err(|_| format!("{} holds no private key", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn file(content: &str) -> tempfile::NamedTempFile {

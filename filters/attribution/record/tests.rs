@@ -23,6 +23,7 @@ fn a_record_tells_everything() {
     exchange.request = Some(Box::new(RequestFacts {
         listener: "0.0.0.0:8080".into(),
         client: "198.51.100.7:50312".into(),
+        client_subject: None,
         method: "GET".into(),
         host: "me:pw@app.example.net".into(),
         path: "/api/x?token=s3cret&a=b".into(),

@@ -5,16 +5,21 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
+use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
-    GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
+use rustls::ProtocolVersion;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufWriter, ReadBuf};
+use tokio_rustls::server::TlsStream;
 
 use super::plain::Plain;
+use super::way::Way;
 
 /// How many bytes are gathered into one packet, as Pingora does: a header section and a small body
 /// go out together.
@@ -23,17 +28,65 @@ const GATHERED: usize = 1460;
 /// The connection.
 #[derive(Debug)]
 pub(super) struct Caller {
-    io: BufWriter<Plain>,
+    io: BufWriter<Way>,
     /// Leads to its entrance.
     entrance: Arc<ProxyDigest>,
+    secrecy: Option<Box<Secrecy>>,
+}
+
+/// What TLS agreed on.
+#[derive(Debug)]
+struct Secrecy {
+    digest: Arc<SslDigest>,
+    timing: TimingDigest,
+    protocol: ALPN,
 }
 
 impl Caller {
-    pub(super) fn new(plain: Plain, entrance: Arc<ProxyDigest>) -> Self {
-        Self { io: BufWriter::with_capacity(GATHERED, plain), entrance }
+    /// Without TLS.
+    pub(super) fn plain(plain: Plain, entrance: Arc<ProxyDigest>) -> Self {
+        Self::new(Way::Plain(plain), entrance, None)
     }
 
-    fn pin(self: Pin<&mut Self>) -> Pin<&mut BufWriter<Plain>> {
+    /// Over TLS, after a handshake that took so long.
+    pub(super) fn secured(
+        stream: Box<TlsStream<Plain>>,
+        took: Duration,
+        entrance: Arc<ProxyDigest>,
+    ) -> Self {
+        let connection = stream.get_ref().1;
+        let cipher = connection.negotiated_cipher_suite().map(|suite| suite.suite());
+        let cipher = cipher.and_then(|suite| suite.as_str()).unwrap_or_default();
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "",
+        };
+        let http2 = connection.alpn_protocol() == Some(b"h2");
+        let secrecy = Secrecy {
+            digest: Arc::new(SslDigest::new(cipher, version, None, None, Vec::new())),
+            timing: TimingDigest {
+                established_ts: SystemTime::now(),
+                establishment_duration: Some(took),
+                offload_wait_duration: None,
+            },
+            protocol: if http2 { ALPN::H2 } else { ALPN::H1 },
+        };
+        Self::new(Way::Secured(stream), entrance, Some(Box::new(secrecy)))
+    }
+
+    fn new(way: Way, entrance: Arc<ProxyDigest>, secrecy: Option<Box<Secrecy>>) -> Self {
+        Self { io: BufWriter::with_capacity(GATHERED, way), entrance, secrecy }
+    }
+
+    fn socket(&self) -> &Plain {
+        match self.io.get_ref() {
+            Way::Plain(plain) => plain,
+            Way::Secured(stream) => stream.get_ref().0,
+        }
+    }
+
+    fn pin(self: Pin<&mut Self>) -> Pin<&mut BufWriter<Way>> {
         Pin::new(&mut self.get_mut().io)
     }
 }
@@ -88,15 +141,25 @@ impl Shutdown for Caller {
 
 impl UniqueID for Caller {
     fn id(&self) -> UniqueIDType {
-        self.io.get_ref().fd()
+        self.socket().fd()
     }
 }
 
-impl Ssl for Caller {}
+impl Ssl for Caller {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.secrecy.as_ref().map(|secrecy| secrecy.digest.clone())
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.secrecy.as_ref().map(|secrecy| secrecy.protocol.clone())
+    }
+}
 
 impl GetTimingDigest for Caller {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        vec![Some(self.io.get_ref().timing())]
+        let mut layers = vec![Some(self.socket().timing())];
+        layers.extend(self.secrecy.as_ref().map(|secrecy| Some(secrecy.timing.clone())));
+        layers
     }
 }
 
@@ -108,7 +171,7 @@ impl GetProxyDigest for Caller {
 
 impl GetSocketDigest for Caller {
     fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        Some(self.io.get_ref().addresses.clone())
+        Some(self.socket().addresses.clone())
     }
 }
 

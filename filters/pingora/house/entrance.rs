@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use pingora::http::ResponseHeader;
 use pingora::protocols::raw_connect::ProxyDigest;
 
@@ -14,6 +15,10 @@ pub(crate) struct Entrance {
     pub(crate) h2c: bool,
     /// The proxy that told by the PROXY protocol whose connection it is.
     pub(crate) told_by: Option<Box<str>>,
+    /// The subject of the certificate by which the client proved who it is.
+    pub(crate) subject: Option<Box<str>>,
+    /// The field in which the origin is told.
+    pub(crate) forward: Option<HeaderName>,
 }
 
 impl Entrance {

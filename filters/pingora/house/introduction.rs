@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use pingora::protocols::Stream;
+use pingora::apps::HttpServerApp;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::server::ShutdownWatch;
 use tokio::io::AsyncReadExt;
@@ -12,14 +12,13 @@ use tokio::time::{sleep, timeout_at};
 use whodunit_filters::attribution::cause::client::CLIENT_PROXY_PROTOCOL_INVALID;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
 use whodunit_filters::chain::Peer;
-use whodunit_filters::head::Glimpse;
 use whodunit_filters::proxied::{self, Flaw, Reading, Told};
 
 use super::caller::Caller;
 use super::listener::InForce;
 use super::plain::Plain;
 use crate::arrival::{ClientFacts, Left};
-use crate::ingress::{Doorman, Refusal, say};
+use crate::ingress::Ingress;
 use crate::listeners;
 
 /// How long the header may be on its way when the service shuts down.
@@ -30,11 +29,9 @@ const PIECE: usize = 1_024;
 const HTTP: &str = "HTTP";
 
 /// A connection that is to be introduced.
-pub(super) struct Introduction<'a> {
-    pub(super) door: &'a Arc<dyn Doorman>,
+pub(super) struct Introduction<'a, A> {
+    pub(super) ingress: &'a Ingress<A>,
     pub(super) terms: &'a Arc<InForce>,
-    /// Whether a refusal can be read: not where TLS is to be spoken.
-    pub(super) answerable: bool,
 }
 
 /// Why there is no header.
@@ -46,7 +43,7 @@ enum Amiss {
     Late,
 }
 
-impl Introduction<'_> {
+impl<A: HttpServerApp + Send + Sync + 'static> Introduction<'_, A> {
     /// The connection with the addresses that it was introduced with, and its terms. From a peer that
     /// is no trusted proxy nothing is read. `None` when it was refused.
     pub(super) async fn hear(
@@ -59,7 +56,7 @@ impl Introduction<'_> {
             Some(SocketAddr::Inet(address)) => Peer::Inet(*address),
             Some(SocketAddr::Unix(_)) | None => Peer::Unix,
         };
-        if !self.door.trusts(peer) {
+        if !self.ingress.door().trusts(peer) {
             return Some((plain, self.terms.clone()));
         }
         let began = Instant::now();
@@ -81,13 +78,17 @@ impl Introduction<'_> {
         }
     }
 
+    fn limit(&self) -> Duration {
+        self.ingress.door().rules().request_header
+    }
+
     async fn read(
         &self,
         plain: &mut Plain,
         bytes: &mut BytesMut,
         stop: &ShutdownWatch,
     ) -> Result<(Told, usize), Amiss> {
-        let until = tokio::time::Instant::now() + self.door.rules().request_header;
+        let until = tokio::time::Instant::now() + self.limit();
         let mut stop = stop.clone();
         let stopped = async {
             let _ = stop.wait_for(|stopped| *stopped).await;
@@ -118,7 +119,6 @@ impl Introduction<'_> {
     }
 
     async fn refuse(&self, plain: Plain, amiss: Amiss, bytes: &[u8], began: Instant) {
-        let rules = self.door.rules();
         let broken = |fault| Failure::new(Side::Client, Phase::Request, fault);
         let (failure, left) = match amiss {
             Amiss::Nothing => return,
@@ -141,7 +141,7 @@ impl Introduction<'_> {
             Amiss::Late => {
                 let failure = broken(Fault::TimedOut)
                     .with(Key::Part, "PROXY protocol header")
-                    .with(Key::LimitMs, rules.request_header)
+                    .with(Key::LimitMs, self.limit())
                     .with(Key::Setting, "timeouts.request_header");
                 (failure, None)
             }
@@ -151,21 +151,12 @@ impl Introduction<'_> {
         if let Some(left) = left {
             client.lost(left);
         }
-        let answerable = self.answerable && left.is_none();
-        let answer = self.door.refuse(Refusal {
-            failure,
-            // A header that is broken is no request.
-            head: Glimpse::of(if looks_like(bytes) == Some(HTTP) { bytes } else { &[] }),
-            client: &client,
-            began,
-            socket: Some(&plain.addresses),
-            entrance: Some(&self.terms.digest),
-            answerable,
-        });
-        if answerable && !answer.is_empty() {
-            let stream: Stream = Box::new(Caller::new(plain, self.terms.digest.clone()));
-            say(&rules, stream, &answer).await;
-        }
+        // Where TLS is to be spoken, nothing of ours can be read.
+        let answerable = self.terms.tls.is_none() && left.is_none();
+        // A header that is broken is no request.
+        let head = if looks_like(bytes) == Some(HTTP) { bytes } else { &[] };
+        let caller = Box::new(Caller::plain(plain, self.terms.digest.clone()));
+        self.ingress.answer(caller, head, failure, &client, answerable).await;
     }
 }
 

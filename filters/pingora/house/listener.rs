@@ -7,6 +7,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 
 use super::entrance::Entrance;
 use super::guests::Guests;
+use super::tls::ServerTls;
 
 /// What holds for the connections of a listener.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Terms {
     /// Whether trusted proxies have to tell whose connection it is, by a header of the PROXY protocol
     /// before anything else. From anybody else none is taken. Default: no.
     pub proxy_protocol: bool,
+    /// How its connections are secured. Default: not at all.
+    pub tls: Option<ServerTls>,
 }
 
 /// A listener, whatever socket it has. Its terms may be changed while it is served: connections
@@ -33,16 +36,19 @@ pub struct Listener {
 pub(super) struct InForce {
     pub(super) digest: Arc<ProxyDigest>,
     pub(super) proxy_protocol: bool,
+    pub(super) tls: Option<ServerTls>,
 }
 
 impl InForce {
     fn new(name: &Arc<str>, terms: &Terms) -> Self {
-        let entrance = Entrance { listener: name.clone(), h2c: terms.h2c, told_by: None };
-        Self { digest: entrance.digest(), proxy_protocol: terms.proxy_protocol }
+        let tls = terms.tls.clone();
+        let forward = tls.as_ref().and_then(ServerTls::forward).cloned();
+        let (listener, h2c) = (name.clone(), terms.h2c);
+        let entrance = Entrance { listener, h2c, subject: None, forward, told_by: None };
+        let proxy_protocol = terms.proxy_protocol;
+        Self { digest: entrance.digest(), proxy_protocol, tls }
     }
-}
 
-impl InForce {
     /// The same for a connection of which a proxy told whose it is.
     pub(super) fn told_by(&self, proxy: Box<str>) -> Self {
         let shared = Entrance::of(&self.digest).expect("it was made of one").clone();

@@ -39,7 +39,12 @@ impl Plain {
 
     /// Gives back what was read and belongs to whoever serves it.
     pub(super) fn unread(&mut self, bytes: Bytes) {
-        self.ahead = bytes;
+        // Not all of what was given back before may have been read.
+        self.ahead = if self.ahead.is_empty() {
+            bytes
+        } else {
+            [bytes, std::mem::take(&mut self.ahead)].concat().into()
+        };
     }
 
     /// It is the connection of somebody else, who connected to another address.

@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::header as names;
+use http::{HeaderName, HeaderValue, header as names};
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 use pingora::{Error, Result};
-use whodunit_filters::chain::Filter;
+use whodunit_filters::chain::{Edit, Filter};
 
 use super::{obey, of_service, refused_early};
 use crate::connect::withdrawal;
@@ -28,6 +28,9 @@ pub(crate) fn forwarding(
     case: &mut Case,
 ) -> Result<()> {
     single_length(request)?;
+    if !case.settings.vouched.is_empty() {
+        vouch(session, request, &case.settings.vouched);
+    }
     let view = view::request(session, case);
     let chain = &case.settings.chain;
     match case.wire.as_ref().and_then(|wire| wire.postscript()) {
@@ -51,6 +54,25 @@ pub(crate) fn forwarding(
         case.sent();
     }
     Ok(())
+}
+
+/// Says who the client has proved to be, and takes away what it says of that itself: spelt with `_`
+/// in place of `-` as well, which many origins take for the same.
+fn vouch(session: &Session, request: &mut RequestHeader, vouched: &[HeaderName]) {
+    let same = |one: &HeaderName, other: &HeaderName| {
+        let letters = |name: &HeaderName| name.as_str().replace('_', "-");
+        letters(one) == letters(other)
+    };
+    let claims = |name: &&HeaderName| vouched.iter().any(|own| same(own, name));
+    for name in request.headers.keys().filter(claims).cloned().collect::<Vec<_>>() {
+        request.remove_header(&name);
+    }
+    if let Some(entrance) = view::entrance(session)
+        && let (Some(subject), Some(forward)) = (&entrance.subject, &entrance.forward)
+    {
+        let value = HeaderValue::from_str(subject).expect("a subject is printable ASCII");
+        edit::Request(request).set(forward.clone(), value);
+    }
 }
 
 /// A length that is stated again and again, always the same, is passed on once (RFC 9110 section

@@ -22,6 +22,7 @@ fn settled(row: Cause) -> Exchange {
     exchange.request = Some(Box::new(RequestFacts {
         listener: "0.0.0.0:8080".into(),
         client: "198.51.100.7:50312".into(),
+        client_subject: None,
         method: "GET".into(),
         host: "app.example.net".into(),
         path: "/api/x?token=s3cret&a=\"b\"".into(),

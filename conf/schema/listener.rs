@@ -1,0 +1,100 @@
+//! `listeners`: where clients connect, and how.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::address::Address;
+use crate::sections::FieldName;
+
+/// One address that clients connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// `ip:port`, `[v6]:port`, or `unix:/path`. Port 0 takes any free one.
+    pub address: Address,
+    /// Whether HTTP/2 is taken without TLS beside HTTP/1.1, from clients that know beforehand that
+    /// it is (RFC 9113 section 3.3), up to 100 requests at once on a connection. Default `false`.
+    #[serde(default)]
+    pub h2c: bool,
+    /// Whether the proxies in `forwarded.trusted` have to tell whose connection it is, by a header of
+    /// the PROXY protocol (version 1 or 2) before anything else. From others none is taken. Default
+    /// `false`.
+    #[serde(default)]
+    pub proxy_protocol: bool,
+    /// Speak TLS with clients. Default: plain text.
+    #[serde(default)]
+    pub tls: Option<ListenerTls>,
+}
+
+/// TLS towards clients. Its files are taken up anew when they change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListenerTls {
+    /// The certificates. Shown is the one that names the host which the client asks for (SNI), else
+    /// one with a wildcard that covers it, else the first.
+    #[schemars(length(min = 1))]
+    pub certificates: Vec<Certificate>,
+    /// The oldest version that is spoken.
+    #[serde(default)]
+    pub min_version: TlsVersion,
+    /// Whether HTTP/2 is offered beside HTTP/1.1 (ALPN), up to 100 requests at once on a connection.
+    #[serde(default = "yes")]
+    pub http2: bool,
+    /// Whether clients are asked who they are. Default: they are not.
+    #[serde(default)]
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certificate {
+    /// A PEM file with the certificate, and those between it and its authority.
+    pub cert: PathBuf,
+    /// A PEM file with its key, which nobody else may read.
+    pub key: PathBuf,
+}
+
+/// How clients prove who they are, by certificates of their own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientAuth {
+    /// A PEM file of the authorities whose certificates are taken.
+    pub ca: PathBuf,
+    /// A PEM file of lists of revoked certificates. Default: nothing is looked up.
+    #[serde(default)]
+    pub crl: Option<PathBuf>,
+    /// Whether a client without a certificate is turned away; one with a bad one always is.
+    #[serde(default = "yes")]
+    pub required: bool,
+    /// The field in which the origin is told the certificate's subject (RFC 4514). No client's own
+    /// field of that name gets there, at whichever listener. Default: it is not told.
+    #[serde(default)]
+    pub forward: Option<FieldName>,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246).
+    #[default]
+    #[serde(rename = "1.2")]
+    Tls12,
+    /// TLS 1.3 (RFC 8446).
+    #[serde(rename = "1.3")]
+    Tls13,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+impl Listener {
+    /// A listener at this address, with every setting at its default.
+    #[must_use]
+    pub const fn at(address: Address) -> Self {
+        Self { address, h2c: false, proxy_protocol: false, tls: None }
+    }
+}
