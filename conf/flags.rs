@@ -166,7 +166,7 @@ mod tests {
             let upstream = &checked.config.upstreams[ORIGIN];
             assert_eq!(upstream.endpoints[0].address.to_string(), address, "{url}");
             assert_eq!(upstream.tls.is_some(), secure, "{url}");
-            assert_eq!(checked.resolved.routes[0].upstream, ORIGIN);
+            assert_eq!(checked.resolved.routes[0].upstream.as_deref(), Some(ORIGIN));
         }
     }
 

@@ -19,7 +19,7 @@
 //!
 //! let checked = whodunit_conf::parse(&text.replace("endpoint", "endpoints"), "whodunit.yaml")
 //!     .expect("it is right now");
-//! assert_eq!(checked.resolved.routes[0].upstream, "web");
+//! assert_eq!(checked.resolved.routes[0].upstream.as_deref(), Some("web"));
 //! ```
 
 pub mod flags;

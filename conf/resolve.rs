@@ -10,7 +10,7 @@ mod upstreams;
 
 use crate::problem::{Place, Problem};
 use crate::schema::Config;
-use crate::schema::route::Match;
+use crate::schema::route::{Match, Route};
 use crate::sections::{LimitsInForce, TimeoutsInForce};
 use crate::tree::{Node, Step};
 
@@ -28,8 +28,12 @@ pub struct Way {
     pub name: String,
     /// The requests it takes.
     pub matches: Match,
-    /// The upstream they go to; it exists.
-    pub upstream: String,
+    /// The upstream they go to; it exists. `None` where the route answers by itself.
+    pub upstream: Option<String>,
+    /// The route as it is written; all defaults where it follows from a single upstream.
+    pub route: Box<Route>,
+    /// Its place in the configuration, such as `routes[0]`.
+    pub place: String,
     /// The timeouts that hold on it: its own, then the upstream's, then the global ones.
     pub timeouts: TimeoutsInForce,
     /// The limits that hold on it, likewise.

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use http::StatusCode;
 use http::header::{CONNECTION, HOST, UPGRADE};
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
 use pingora::proxy::{ProxyHttp, Session};
@@ -25,6 +25,7 @@ use whodunit_pingora::{
 };
 
 use crate::plan::{Destination, Plan};
+use crate::treatment::Treatment;
 use crate::upstream::check::{Checks, worth_a_look};
 use crate::upstream::dial::{self, Source};
 use crate::upstream::places::Place;
@@ -69,9 +70,15 @@ impl Gateway {
         let authority = request.uri.authority().map(http::uri::Authority::as_str);
         let host = host.as_deref().or(authority).unwrap_or_default();
         let path = request.uri.path();
-        self.plan.load().routes.find(host, path).cloned().ok_or_else(|| {
-            let failure = Failure::denied(&NO_ROUTE);
-            deny(failure.with(Key::Host, quoted(host)).with(Key::Path, quoted(&redact::bare(path))))
+        let plan = self.plan.load();
+        let found = plan.routes.take(host, path, &request.method, &request.headers);
+        found.cloned().ok_or_else(|| {
+            let failure = Failure::denied(&NO_ROUTE)
+                .with(Key::Host, quoted(host))
+                .with(Key::Path, quoted(&redact::bare(path)));
+            let close = plan.routes.knows(host, path);
+            let method = || quoted(request.method.as_str());
+            deny(if close { failure.with(Key::Method, method()) } else { failure })
         })
     }
 }
@@ -89,6 +96,12 @@ impl Trip {
             };
             self.attempts_left() && (stale || another())
         })
+    }
+
+    /// What the route does beside passing the request on.
+    fn treatment(&self) -> Option<(&Destination, &Treatment)> {
+        let destination = self.destination.as_deref()?;
+        Some((destination, destination.treatment.as_deref()?))
     }
 
     fn attempts_left(&self) -> bool {
@@ -134,11 +147,16 @@ impl ProxyHttp for Gateway {
         let destination = self.route(session)?;
         let note = session.note();
         note.route = Some(destination.route.clone());
-        note.upstream = Some(destination.pool.upstream.name.clone());
-        note.endpoints = Some(destination.pool.upstream.endpoints_in_use());
+        if !destination.pool.upstream.name.is_empty() {
+            note.upstream = Some(destination.pool.upstream.name.clone());
+            note.endpoints = Some(destination.pool.upstream.endpoints_in_use());
+        }
         note.trusted_hop = destination.pool.upstream.hop;
         note.limits = Some(destination.limits.clone());
         note.timeouts = Some(destination.timeouts.clone());
+        if let Some(treatment) = &destination.treatment {
+            treatment.begin(session)?;
+        }
         trip.destination = Some(destination);
         Ok(false)
     }
@@ -206,6 +224,32 @@ impl ProxyHttp for Gateway {
         }
         if let Some(latch) = &trip.latch {
             latch.hold();
+        }
+        Ok(())
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        trip: &mut Trip,
+    ) -> Result<()> {
+        let Some((destination, treatment)) = trip.treatment() else { return Ok(()) };
+        let upstream = &destination.pool.upstream;
+        let endpoint = trip.picked.as_ref().and_then(|picked| {
+            Some((&upstream.endpoints.get(picked.endpoint)?.0, upstream.line.tls.is_some()))
+        });
+        treatment.forward(session, request, endpoint)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        trip: &mut Trip,
+    ) -> Result<()> {
+        if let Some((_, treatment)) = trip.treatment() {
+            treatment.answer(session, response);
         }
         Ok(())
     }

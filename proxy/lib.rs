@@ -11,4 +11,5 @@ pub mod routes;
 mod secure;
 pub mod server;
 pub mod sink;
+mod treatment;
 pub mod upstream;

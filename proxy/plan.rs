@@ -3,7 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use http::HeaderName;
 use whodunit_conf::schema::log::Which as WhichToLog;
+use whodunit_conf::schema::route::Match;
+use whodunit_conf::schema::route::matching::{
+    FieldForm, FieldTest as FieldAsked, PathTest as PathAsked, Verb,
+};
 use whodunit_conf::schema::upstream::{
     Protocol as ProtocolSection, Tls as TlsSection, Upstream as UpstreamSection,
 };
@@ -13,7 +18,8 @@ use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_pingora::connect::Protocol;
 use whodunit_pingora::{Settings, Which};
 
-use crate::routes::{Matcher, Routes};
+use crate::routes::{FieldTest, PathTest, Routes, Takes, Wants};
+use crate::treatment::Treatment;
 use crate::upstream::own::Listeners;
 use crate::upstream::places::{Registry, Room};
 use crate::upstream::pool::{Pool, Upstream};
@@ -35,12 +41,14 @@ pub struct Plan {
 pub struct Destination {
     /// The route's name.
     pub route: Arc<str>,
-    /// The upstream.
+    /// The upstream; of a route that answers by itself, one without a name and without endpoints.
     pub pool: Arc<Pool>,
     /// The limits in force.
     pub limits: Arc<LimitsInForce>,
     /// The timeouts in force.
     pub timeouts: Arc<TimeoutsInForce>,
+    /// What else is done to its requests and answers, if anything.
+    pub treatment: Option<Box<Treatment>>,
 }
 
 impl Plan {
@@ -77,22 +85,51 @@ impl Plan {
         if !wrong.is_empty() {
             return Err(checked.refuse(wrong));
         }
+        let nobody = Upstream::new("", None, Protocol::Auto);
+        let nowhere = Arc::new(Pool::new(nobody, resolver, own, Arc::default()));
         let routes = checked.resolved.routes.iter().map(|way| {
-            let matcher = Matcher {
-                host: way.matches.host.as_ref().map(|host| host.as_str().to_owned()),
-                path: way.matches.path.as_ref().map(|path| path.as_str().to_owned()),
-            };
+            let pool = way.upstream.as_ref().map_or(&nowhere, |upstream| &upstreams[upstream]);
             let destination = Destination {
                 route: way.name.as_str().into(),
-                pool: upstreams[&way.upstream].clone(),
+                pool: pool.clone(),
                 limits: Arc::new(way.limits.clone()),
                 timeouts: Arc::new(way.timeouts.clone()),
+                treatment: Treatment::of(way),
             };
-            (matcher, Arc::new(destination))
+            (takes(&way.matches), Arc::new(destination))
         });
         Ok(Self { routes: Routes::new(routes), upstreams, checks: checked.config.diagnosis.checks })
     }
 }
+
+/// What leads to a route.
+fn takes(matches: &Match) -> Takes {
+    let path = match matches.path_test() {
+        PathAsked::Exact(path) => PathTest::Exact(path.to_owned()),
+        PathAsked::Prefix(prefix) => PathTest::Prefix(prefix.to_owned()),
+        PathAsked::Regex(_) => matches
+            .path_regex
+            .as_ref()
+            .map_or(PathTest::Any, |regex| PathTest::Regex(regex.regex())),
+        PathAsked::Any => PathTest::Any,
+    };
+    let fields = matches.headers.iter().map(|(name, test)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect(CHECKED);
+        let test = match test {
+            FieldAsked::Exact(value) => FieldTest::Is(value.clone()),
+            FieldAsked::Form(FieldForm { regex: Some(regex), .. }) => {
+                FieldTest::Fits(regex::bytes::Regex::new(regex.as_str()).expect(CHECKED))
+            }
+            FieldAsked::Form(form) => FieldTest::Present(form.present.unwrap_or(true)),
+        };
+        (name, test)
+    });
+    let methods = matches.methods.iter().map(Verb::method);
+    let wants = Wants { methods: methods.collect(), fields: fields.collect() };
+    Takes { host: matches.host.as_ref().map(|host| host.as_str().to_owned()), path, wants }
+}
+
+const CHECKED: &str = "checked with the configuration";
 
 /// An upstream; if a file of its `tls` cannot be used, the key there and why.
 fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static str, String)> {

@@ -1,6 +1,18 @@
-//! From host and path to a route: the most specific host wins, then the longest path prefix.
+//! From a request to its route: the most specific host wins, then the most specific path, then the
+//! route that asks for more.
+
+mod paths;
+#[cfg(test)]
+mod tests;
+mod wants;
 
 use std::collections::HashMap;
+
+use http::{HeaderMap, Method};
+use regex::Regex;
+
+use self::paths::Paths;
+pub use self::wants::{FieldTest, Wants};
 
 /// Routes by host and path. `T` is what a route leads to.
 #[derive(Debug)]
@@ -13,7 +25,7 @@ pub struct Routes<T> {
     any: Paths<T>,
 }
 
-/// What leads to a route.
+/// What leads to a route: host and path alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matcher {
     /// A host name, or `*.` and a domain; any host when `None`. Without regard to case.
@@ -22,60 +34,110 @@ pub struct Matcher {
     pub path: Option<String>,
 }
 
-/// Path prefixes in order.
-#[derive(Debug)]
-struct Paths<T>(Vec<(Box<str>, T)>);
+/// What leads to a route, all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Takes {
+    /// As that of a [`Matcher`].
+    pub host: Option<String>,
+    /// What it asks of the path.
+    pub path: PathTest,
+    /// What it asks for beside.
+    pub wants: Wants,
+}
 
-impl<T> Default for Paths<T> {
-    fn default() -> Self {
-        Self(Vec::new())
+/// What a route asks of the path, byte for byte as it is sent.
+#[derive(Clone, Debug, Default)]
+pub enum PathTest {
+    /// That it be this.
+    Exact(String),
+    /// That it begin so.
+    Prefix(String),
+    /// That a pattern fit somewhere in it.
+    Regex(Regex),
+    /// Nothing.
+    #[default]
+    Any,
+}
+
+impl From<Matcher> for Takes {
+    fn from(matcher: Matcher) -> Self {
+        let path = matcher.path.map_or(PathTest::Any, PathTest::Prefix);
+        Self { host: matcher.host, path, wants: Wants::default() }
     }
 }
 
 impl<T> Default for Routes<T> {
     fn default() -> Self {
-        Self::new([])
+        Self::new(std::iter::empty::<(Matcher, T)>())
     }
 }
 
 impl<T> Routes<T> {
-    /// A table of these routes. Of two with the same matcher the first is taken.
-    pub fn new(routes: impl IntoIterator<Item = (Matcher, T)>) -> Self {
+    /// A table of these routes. Of several for the same host and path those that ask for more come
+    /// first, and of equal ones the first.
+    pub fn new<M: Into<Takes>>(routes: impl IntoIterator<Item = (M, T)>) -> Self {
         let mut table =
             Self { exact: HashMap::new(), wildcard: HashMap::new(), any: Paths::default() };
         for (matcher, target) in routes {
-            let host = matcher.host.unwrap_or_default().to_ascii_lowercase();
+            let Takes { host, path, wants } = matcher.into();
+            let host = host.unwrap_or_default().to_ascii_lowercase();
             let paths = match host.strip_prefix("*.") {
                 Some(domain) => table.wildcard.entry(domain.into()).or_default(),
                 None if host.is_empty() || host == "*" => &mut table.any,
                 None => table.exact.entry(host.into()).or_default(),
             };
-            paths.insert(matcher.path.unwrap_or_default().into(), target);
+            paths.insert(path, wants, target);
         }
         table
     }
 
-    /// The route for a host, as in the `Host` field, and a path without its query.
+    /// The route for a `GET` without header fields: see [`Routes::take`].
     #[must_use]
     pub fn find(&self, host: &str, path: &str) -> Option<&T> {
+        self.take(host, path, &Method::GET, &HeaderMap::new())
+    }
+
+    /// The route for a request: its host, as in the `Host` field, its path without the query, its
+    /// method and its header fields.
+    #[must_use]
+    pub fn take(&self, host: &str, path: &str, method: &Method, headers: &HeaderMap) -> Option<&T> {
+        self.first(host, |paths| paths.find(path, |wants| wants.met(method, headers)))
+    }
+
+    /// Whether there is a route for this host and path, whatever else it asks for.
+    #[must_use]
+    pub fn knows(&self, host: &str, path: &str) -> bool {
+        self.first(host, |paths| paths.find(path, |_| true)).is_some()
+    }
+
+    /// The first that is found, from the most specific host on.
+    fn first<'t>(
+        &'t self,
+        host: &str,
+        find: impl Fn(&'t Paths<T>) -> Option<&'t T>,
+    ) -> Option<&'t T> {
         let lower;
         let mut host = bare(host);
         if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             lower = host.to_ascii_lowercase();
             host = &lower;
         }
-        let exact = self.exact.get(host).and_then(|paths| paths.find(path));
-        exact.or_else(|| self.by_wildcard(host, path)).or_else(|| self.any.find(path))
+        let exact = self.exact.get(host).and_then(&find);
+        exact.or_else(|| self.by_wildcard(host, &find)).or_else(|| find(&self.any))
     }
 
     /// The longest domain wins.
-    fn by_wildcard(&self, host: &str, path: &str) -> Option<&T> {
+    fn by_wildcard<'t>(
+        &'t self,
+        host: &str,
+        find: &impl Fn(&'t Paths<T>) -> Option<&'t T>,
+    ) -> Option<&'t T> {
         if self.wildcard.is_empty() {
             return None;
         }
         let mut rest = host;
         while let Some((_, domain)) = rest.split_once('.') {
-            if let Some(found) = self.wildcard.get(domain).and_then(|paths| paths.find(path)) {
+            if let Some(found) = self.wildcard.get(domain).and_then(find) {
                 return Some(found);
             }
             rest = domain;
@@ -84,91 +146,11 @@ impl<T> Routes<T> {
     }
 }
 
-impl<T> Paths<T> {
-    fn insert(&mut self, prefix: Box<str>, target: T) {
-        if let Err(place) = self.0.binary_search_by(|(known, _)| known.cmp(&prefix)) {
-            self.0.insert(place, (prefix, target));
-        }
-    }
-
-    /// The longest prefix of `path`. In sorted order it stands at or before the place of `path`;
-    /// if the entry there is no prefix, then only what both begin with can have one.
-    fn find(&self, path: &str) -> Option<&T> {
-        let mut head = path.as_bytes();
-        loop {
-            let end = self.0.partition_point(|(prefix, _)| prefix.as_bytes() <= head);
-            let (prefix, target) = self.0.get(end.checked_sub(1)?)?;
-            let prefix = prefix.as_bytes();
-            if head.starts_with(prefix) {
-                return Some(target);
-            }
-            let common = prefix.iter().zip(head).take_while(|(a, b)| a == b).count();
-            head = &head[..common];
-        }
-    }
-}
-
 /// A host without its port and without the dot at its end.
-fn bare(host: &str) -> &str {
+pub(crate) fn bare(host: &str) -> &str {
     let end = match host.rfind(']') {
         Some(bracket) => bracket + 1,
         None => host.find(':').unwrap_or(host.len()),
     };
     host[..end].trim_end_matches('.')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table(routes: &[(&str, &str)]) -> Routes<String> {
-        Routes::new(routes.iter().map(|(host, path)| {
-            let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-            (Matcher { host: some(host), path: some(path) }, format!("{host} {path}"))
-        }))
-    }
-
-    #[test]
-    fn the_most_specific_host_wins_then_the_longest_path() {
-        let routes = table(&[
-            ("", ""),
-            ("", "/static/"),
-            ("app.example.net", "/api/"),
-            ("app.example.net", "/api/v2/"),
-            ("*.example.net", ""),
-            ("*.eu.example.net", "/x"),
-        ]);
-        let found = |host, path| routes.find(host, path).map(String::as_str);
-        assert_eq!(found("app.example.net", "/api/v2/users"), Some("app.example.net /api/v2/"));
-        assert_eq!(found("app.example.net", "/api/v1"), Some("app.example.net /api/"));
-        assert_eq!(found("APP.example.net.:8080", "/api/v1"), Some("app.example.net /api/"));
-        assert_eq!(found("app.example.net", "/other"), Some("*.example.net "));
-        assert_eq!(found("a.eu.example.net", "/xy"), Some("*.eu.example.net /x"));
-        assert_eq!(found("a.eu.example.net", "/y"), Some("*.example.net "));
-        assert_eq!(found("A.B.EXAMPLE.NET.", "/"), Some("*.example.net "));
-        assert_eq!(found("example.net", "/static/a"), Some(" /static/"));
-        assert_eq!(found("aexample.net", "/"), Some(" "));
-        assert_eq!(found("[::1]:80", "/a"), Some(" "));
-    }
-
-    #[test]
-    fn what_matches_nothing_finds_nothing() {
-        let routes = table(&[("app.example.net", "/api/")]);
-        assert!(routes.find("app.example.net", "/api").is_none());
-        assert!(routes.find("other.example.net", "/api/").is_none());
-        assert!(routes.find("", "").is_none());
-    }
-
-    #[test]
-    fn the_search_agrees_with_a_plain_scan() {
-        let prefixes = ["/", "/a", "/a/b", "/a/b/c", "/ab", "/b/", "/zz", "/a/bc"];
-        let routes = table(&prefixes.map(|prefix| ("", prefix)));
-        for path in [
-            "/", "/a", "/a/", "/a/b/x", "/a/bb", "/a/bcd", "/abc", "/b", "/b/x", "/z", "/zzz", "x",
-            "",
-        ] {
-            let plain = prefixes.iter().filter(|p| path.starts_with(**p)).max_by_key(|p| p.len());
-            assert_eq!(routes.find("h", path).cloned(), plain.map(|p| format!(" {p}")), "{path}");
-        }
-    }
 }

@@ -19,6 +19,7 @@ mod readme;
 mod reload;
 mod retries;
 mod rig;
+mod routes;
 mod secrets;
 mod strangers;
 mod streams;

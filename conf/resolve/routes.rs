@@ -1,12 +1,14 @@
 //! Routes: where they lead, what they are called, and which of them is tried first.
 
-use std::cmp::Reverse;
+mod ends;
+mod order;
+mod rewrites;
+
 use std::collections::{HashMap, HashSet};
 
 use super::{Check, Way, steps};
-use crate::problem::{Place, Problem};
 use crate::schema::route::Route;
-use crate::schema::text::{Host, Name};
+use crate::schema::text::Name;
 use crate::walk;
 
 pub(super) fn check(check: &mut Check<'_>) -> Vec<Way> {
@@ -16,41 +18,60 @@ pub(super) fn check(check: &mut Check<'_>) -> Vec<Way> {
         implied(check, &mut ways);
     }
     let mut taken = names(check);
-    let mut seen: HashMap<(Option<&str>, &str), Place> = HashMap::new();
     for (index, route) in config.routes.iter().enumerate() {
-        let upstream = route.upstream.as_str();
-        let known = config.upstreams.contains_key(upstream);
-        if !known && check.knows(&steps!["upstreams", upstream]) {
+        let upstream = route.upstream.as_ref().map(Name::as_str);
+        let known = upstream.is_none_or(|upstream| config.upstreams.contains_key(upstream));
+        if let Some(upstream) = upstream
+            && !known
+            && check.knows(&steps!["upstreams", upstream])
+        {
             unknown(check, index, upstream);
         }
-        shadowed(check, index, &mut seen);
+        ends::check(check, index);
+        rewrites::check(check, index);
         let name = match &route.name {
             Some(name) => name.as_str().to_owned(),
-            None => free(upstream, &mut taken),
+            None => free(upstream.unwrap_or_else(|| ends::word(route)), &mut taken),
         };
-        ways.push(way(check, name, upstream, Some((index, route))));
+        ways.push(way(check, name, Some((index, route))));
     }
     unused(check, &ways);
-    ways.sort_by_key(|way| Reverse(way.matches.rank()));
-    ways
+    let order = order::of(&config.routes);
+    order::shadows(check, &order);
+    let mut sorted: Vec<_> = ways.into_iter().map(Some).collect();
+    if order.is_empty() {
+        return sorted.into_iter().flatten().collect();
+    }
+    order.iter().filter_map(|index| sorted[*index].take()).collect()
 }
 
-/// A route, with what its upstream and then it itself override.
-fn way(check: &Check<'_>, name: String, upstream: &str, route: Option<(usize, &Route)>) -> Way {
+/// A route, with what its upstream and then it itself override; without one, that of the single
+/// upstream.
+fn way(check: &Check<'_>, name: String, route: Option<(usize, &Route)>) -> Way {
     let filters = &check.config.filters;
     let (mut timeouts, mut limits) = (filters.timeouts.in_force(), filters.limits.in_force());
-    if let Some(over) = check.config.upstreams.get(upstream) {
-        let place = check.tree.named(&steps!["upstreams", upstream]);
+    let upstream = match route {
+        Some((_, route)) => route.upstream.as_ref().map(Name::to_string),
+        None => Some(name.clone()),
+    };
+    let place =
+        upstream.as_deref().map(|upstream| check.tree.named(&steps!["upstreams", upstream]));
+    if let (Some(upstream), Some(place)) = (&upstream, &place)
+        && let Some(over) = check.config.upstreams.get(upstream)
+    {
+        timeouts = timeouts.with(place, &over.timeouts);
+        limits = limits.with(place, &over.limits);
+    }
+    let place = match route {
+        Some((index, _)) => check.tree.named(&steps!["routes", index]),
+        None => "routes".to_owned(),
+    };
+    if let Some((_, over)) = route {
         timeouts = timeouts.with(&place, &over.timeouts);
         limits = limits.with(&place, &over.limits);
     }
-    if let Some((index, over)) = route {
-        let place = check.tree.named(&steps!["routes", index]);
-        timeouts = timeouts.with(&place, &over.timeouts);
-        limits = limits.with(&place, &over.limits);
-    }
-    let matches = route.map(|(_, route)| route.matches.clone()).unwrap_or_default();
-    Way { name, matches, upstream: upstream.to_owned(), timeouts, limits }
+    let route = Box::new(route.map(|(_, route)| route.clone()).unwrap_or_default());
+    Way { name, matches: route.matches.clone(), upstream, route, place, timeouts, limits }
 }
 
 /// Without routes, a single upstream takes everything.
@@ -61,7 +82,7 @@ fn implied(check: &mut Check<'_>, ways: &mut Vec<Way>) {
     let mut upstreams = check.config.upstreams.keys();
     match (upstreams.next(), upstreams.next()) {
         (Some(only), None) => {
-            ways.push(way(check, only.clone(), only, None));
+            ways.push(way(check, only.clone(), None));
         }
         (Some(_), Some(_)) => {
             let says = "there are several upstreams, but no route says which requests go where";
@@ -118,42 +139,14 @@ fn unknown(check: &mut Check<'_>, index: usize, upstream: &str) {
     check.push(problem.help(help));
 }
 
-/// Of two routes for the same requests, the second would never be taken: the narrowest route wins
-/// whatever the order, so that nothing else can hide one.
-fn shadowed<'c>(
-    check: &mut Check<'c>,
-    index: usize,
-    seen: &mut HashMap<(Option<&'c str>, &'c str), Place>,
-) {
-    let [host, path] = ["host", "path"].map(|key| steps!["routes", index, "match", key]);
-    if !check.knows(&host) || !check.knows(&path) {
-        return;
-    }
-    let matches = &check.config.routes[index].matches;
-    let requests = (matches.host.as_ref().map(Host::as_str), matches.prefix());
-    let whole = steps!["routes", index, "match"];
-    let at = if check.tree.holds(&whole) {
-        check.tree.key(&whole)
-    } else {
-        check.at(&steps!["routes", index, "upstream"])
-    };
-    if let Some(first) = seen.get(&requests) {
-        let says = "this route can never be taken: an earlier one takes the same requests";
-        let setting = check.tree.named(&steps!["routes", index]);
-        let problem = Problem::error(setting, at, says.to_owned());
-        check.problems.push(problem.other(first.clone(), "they go here"));
-    } else {
-        seen.insert(requests, at);
-    }
-}
-
 fn unused(check: &mut Check<'_>, ways: &[Way]) {
     let config = check.config;
-    if ways.is_empty() || !check.tree.is_complete(&steps!["routes"]) {
+    let undecided = config.routes.iter().any(ends::leads_nowhere);
+    if ways.is_empty() || undecided || !check.tree.is_complete(&steps!["routes"]) {
         return;
     }
     for name in config.upstreams.keys() {
-        if !ways.iter().any(|way| way.upstream == *name) {
+        if !ways.iter().any(|way| way.upstream.as_ref() == Some(name)) {
             let says = format!("no route leads to upstream `{name}`");
             let problem = check.warning(&steps!["upstreams", name.as_str()], says);
             check.push(problem);

@@ -32,6 +32,31 @@ fn the_narrowest_route_comes_first_whatever_their_order() {
 }
 
 #[test]
+fn paths_come_before_patterns_and_what_asks_for_more_before_what_asks_for_less() {
+    let routes = good(
+        "
+routes:
+  - { name: rest, respond: {} }
+  - { name: rest-get, match: { path: /, methods: [ GET ] }, respond: {} }
+  - { name: z, match: { path_regex: z }, respond: {} }
+  - { name: a, match: { path_regex: a }, respond: {} }
+  - { name: z-get, match: { path_regex: z, methods: [ GET ] }, respond: {} }
+  - { name: short, match: { path: /a }, respond: {} }
+  - { name: long, match: { path: /a/ }, respond: {} }
+  - { name: long-one, match: { path: /a/, headers: { x: '1' } }, respond: {} }
+  - { name: long-two, match: { path: /a/, headers: { x: '1' }, methods: [ GET ] }, respond: {} }
+  - { name: exact, match: { path_exact: /a/ }, respond: {} }
+",
+    );
+    let names: Vec<_> = routes.resolved.routes.iter().map(|way| way.name.as_str()).collect();
+    let expected =
+        ["exact", "long-two", "long-one", "long", "short", "z-get", "z", "a", "rest-get", "rest"];
+    assert_eq!(names, expected);
+    assert!(routes.resolved.routes.iter().all(|way| way.upstream.is_none()));
+    assert_eq!(routes.resolved.routes[0].place, "routes[9]");
+}
+
+#[test]
 fn a_route_overrides_its_upstream_which_overrides_the_rest() {
     let checked = good(
         "
@@ -64,7 +89,7 @@ routes:
 fn a_single_upstream_needs_no_route() {
     let checked = good("upstreams: { web: { endpoints: [ '10.0.0.1:80' ] } }");
     let [way] = &checked.resolved.routes[..] else { panic!("one route") };
-    assert_eq!((way.name.as_str(), way.upstream.as_str()), ("web", "web"));
+    assert_eq!((way.name.as_str(), way.upstream.as_deref()), ("web", Some("web")));
     assert_eq!(way.matches, Match::default());
 }
 

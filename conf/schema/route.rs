@@ -1,54 +1,49 @@
-//! `routes`: which requests go where.
+//! `routes`: which requests go where, and what is done to them on the way.
+
+pub mod answer;
+pub mod edits;
+pub mod matching;
+pub mod rewrite;
+pub mod template;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::text::{Host, Name, Prefix};
+use super::text::Name;
 use crate::sections::{LimitsOverride, TimeoutsOverride};
+pub use answer::{Maintenance, Redirect, Respond};
+pub use edits::{RequestEdits, ResponseEdits};
+pub use matching::Match;
+pub use rewrite::Rewrite;
 
-/// One route: which requests it takes, and the upstream they go to.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// One route: which requests it takes, and what becomes of them. It has one of `upstream`,
+/// `redirect` and `respond`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Route {
-    /// Its name in records and metrics. Default: the upstream's name, numbered where that is taken.
-    #[serde(default)]
+    /// Its name in records and metrics. Default: the upstream's name, `redirect` or `respond`,
+    /// numbered where that is taken.
     pub name: Option<Name>,
     /// The requests it takes. Default: all that no other route takes.
-    #[serde(default, rename = "match")]
+    #[serde(rename = "match")]
     pub matches: Match,
     /// The name of the upstream its requests go to.
-    pub upstream: Name,
+    #[schemars(with = "Name")]
+    pub upstream: Option<Name>,
+    /// Where its clients are sent instead.
+    pub redirect: Option<Redirect>,
+    /// The answer that its clients get instead.
+    pub respond: Option<Respond>,
+    /// What the upstream is asked for in place of what the client asked for.
+    pub rewrite: Rewrite,
+    /// Fields of the request that are changed before the upstream gets it.
+    pub request_headers: RequestEdits,
+    /// Fields of the answer that are changed before the client gets it, whoever made it.
+    pub response_headers: ResponseEdits,
+    /// Whether its clients are told that it is out of service, as planned.
+    pub maintenance: Maintenance,
     /// Timeouts that differ on this route; they win over those of the upstream.
-    #[serde(default)]
     pub timeouts: TimeoutsOverride,
     /// Limits that differ on this route; they win over those of the upstream.
-    #[serde(default)]
     pub limits: LimitsOverride,
-}
-
-/// The requests of a route. Of several routes that fit, the one with the exact host wins, then
-/// the longest wildcard, then the one for any host; among those, the longest path.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Match {
-    /// The hosts. Default: any.
-    pub host: Option<Host>,
-    /// How their paths begin. Default: any.
-    pub path: Option<Prefix>,
-}
-
-impl Match {
-    /// How narrow it is: of two matches that cover a request, the greater wins.
-    #[must_use]
-    pub fn rank(&self) -> (bool, usize, usize) {
-        let exact = self.host.as_ref().is_some_and(Host::is_exact);
-        let host = self.host.as_ref().map_or(0, |host| host.as_str().len());
-        (exact, host, self.prefix().len())
-    }
-
-    /// How its paths begin; `/` for any.
-    #[must_use]
-    pub fn prefix(&self) -> &str {
-        self.path.as_ref().map_or("/", Prefix::as_str)
-    }
 }

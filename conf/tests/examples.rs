@@ -6,7 +6,10 @@ use std::path::Path;
 
 use serde_json::Value;
 use whodunit_conf::schema::listener::ListenerTls;
-use whodunit_conf::schema::route::{Match, Route};
+use whodunit_conf::schema::route::answer::Notice;
+use whodunit_conf::schema::route::{
+    Maintenance, Match, RequestEdits, Respond, ResponseEdits, Rewrite, Route,
+};
 use whodunit_conf::schema::upstream::{Balance, Retries, Tls, Upstream};
 use whodunit_conf::{Checked, Config, parse, schema};
 
@@ -53,10 +56,16 @@ fn the_full_example_is_the_defaults() {
     assert_eq!((tls, hop), (Some(Tls::default()), false));
     assert_eq!((balance, retries), (Balance::default(), Retries::default()));
     assert!(endpoints.iter().all(|endpoint| endpoint.weight == 1));
-    let Route { name, matches, .. } = routes[0].clone();
-    assert_eq!((name, matches), (None, Match::default()));
+    let Route { name, matches, rewrite, request_headers, response_headers, maintenance, .. } =
+        routes[0].clone();
+    assert_eq!((name, matches, rewrite), (None, Match::default(), Rewrite::default()));
+    assert_eq!(request_headers, RequestEdits::default());
+    assert_eq!(response_headers, ResponseEdits::default());
+    assert_eq!(maintenance, Maintenance::Notice(Notice { on: false, ..Notice::default() }));
+    assert_eq!(routes[1].redirect.as_ref().map(|redirect| redirect.status), Some(302));
+    assert_eq!(routes[2].respond, Some(Respond::default()));
     // What a route and an upstream may override is shown at the value it has without.
-    let way = &checked.resolved.routes[0];
+    let way = checked.resolved.routes.last().expect("there are routes");
     let plain = Config::default().filters;
     let shown = |debug: &str| {
         debug
@@ -124,7 +133,10 @@ fn every(
     if rule["items"].is_object() {
         every(&rule["items"], root, tree, path, missing);
     }
-    if rule["additionalProperties"].is_object() {
+    // The form of what is in a map that is empty by default stands in a comment.
+    let below = format!("{path}.");
+    let shown = tree.iter().any(|key| key.starts_with(&below));
+    if rule["additionalProperties"].is_object() && shown {
         every(&rule["additionalProperties"], root, tree, &format!("{path}.web"), missing);
     }
     for (name, inner) in rule["properties"].as_object().into_iter().flatten() {

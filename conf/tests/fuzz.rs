@@ -17,7 +17,8 @@ fn read(text: &str) {
                     .resolved
                     .routes
                     .iter()
-                    .all(|way| checked.config.upstreams.contains_key(&way.upstream))
+                    .filter_map(|way| way.upstream.as_ref())
+                    .all(|upstream| checked.config.upstreams.contains_key(upstream))
             );
         }
         Err(problems) => {

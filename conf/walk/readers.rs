@@ -7,6 +7,11 @@ use whodunit_filters::units::{Size, Span};
 
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
+use crate::schema::route::answer::MediaType;
+use crate::schema::route::edits::{RequestField, ResponseField};
+use crate::schema::route::matching::{ExactPath, Pattern, Verb};
+use crate::schema::route::rewrite::{HostSent, Replacement};
+use crate::schema::route::template::{AnswerText, RequestText};
 use crate::schema::text::{Host, Name, Prefix, ServerName};
 use crate::sections::{FieldName, Secret, Trust};
 
@@ -26,6 +31,16 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("FieldName", from::<FieldName>),
     ("Secret", from::<Secret>),
     ("Trust", from::<Trust>),
+    ("ExactPath", by::<ExactPath>),
+    ("Pattern", by::<Pattern>),
+    ("Verb", by::<Verb>),
+    ("Replacement", by::<Replacement>),
+    ("HostSent", by::<HostSent>),
+    ("RequestText", by::<RequestText>),
+    ("AnswerText", by::<AnswerText>),
+    ("RequestField", by::<RequestField>),
+    ("ResponseField", by::<ResponseField>),
+    ("MediaType", by::<MediaType>),
 ];
 
 fn by<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {

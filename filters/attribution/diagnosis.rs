@@ -112,11 +112,16 @@ impl Diagnosis {
         }
     }
 
-    /// The seconds after which trying again is of use (`Retry-After`), where it is and is safe.
+    /// The seconds after which trying again is of use (`Retry-After`), where it is and is safe: those
+    /// that a setting says, or else the catalogue.
     #[must_use]
-    pub const fn retry_after(&self) -> Option<u32> {
+    pub fn retry_after(&self) -> Option<u32> {
         match self.cause.again {
-            Again::After(seconds) if self.retryable => Some(seconds),
+            Again::After(seconds) if self.retryable => {
+                let told = self.evidence.number(Key::RetryAfterMs);
+                let told = told.map(|ms| u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX));
+                Some(told.unwrap_or(seconds))
+            }
             _ => None,
         }
     }

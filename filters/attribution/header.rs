@@ -254,6 +254,15 @@ pub fn passing(node: &str, exchange: &Exchange, status: u16, disclosure: Disclos
     member.finish()
 }
 
+/// Our own member for an answer that was made here and is no error: it has neither `error` nor
+/// `received-status`.
+#[must_use]
+pub fn own(node: &str, exchange: &Exchange) -> String {
+    let mut member = Draft::new(node);
+    member.string("ref", exchange.id.as_str());
+    member.finish()
+}
+
 /// The attempt that the verdict is about, or the last one.
 pub(crate) fn judged<'e>(exchange: &'e Exchange, diagnosis: &Diagnosis) -> Option<&'e Attempt> {
     let judged = diagnosis.attempt.and_then(|n| exchange.attempts().nth(n));

@@ -207,6 +207,10 @@ tokens! {
         Check = "check",
         /// How long ago that was.
         CheckAgeMs = "check_age_ms",
+        /// After what time trying again is of use, where a setting says so.
+        RetryAfterMs = "retry_after_ms",
+        /// What the operators wrote for clients to read.
+        Message = "message",
     }
 }
 
@@ -233,7 +237,8 @@ impl Key {
             | Self::IdleMs
             | Self::OriginIdleMs
             | Self::UsualWaitMs
-            | Self::CheckAgeMs => Unit::Millis,
+            | Self::CheckAgeMs
+            | Self::RetryAfterMs => Unit::Millis,
             _ => Unit::Plain,
         }
     }

@@ -23,6 +23,7 @@ use super::evidence::{Certainty, Party, Phase, Scope};
 use super::exchange::Exchange;
 use super::header;
 use super::json;
+use super::key::Key;
 use super::record::timestamp;
 use super::text::{replace, tidied};
 use prose::inert;
@@ -102,11 +103,18 @@ impl<'a> Told<'a> {
                         .map(|attempt| tidy(&attempt.next_hop.text()).into_owned()),
                 }),
             },
-            // The catalogue's own words; they hold no evidence, hence no name and no address.
+            // The catalogue's own words; they hold no evidence, hence no name and no address. What
+            // the operators wrote for clients is for all of them.
             Disclosure::Minimal => Self {
                 diagnosis,
                 id,
-                what: diagnosis.cause.meaning.into(),
+                what: match diagnosis.evidence.text(Key::Message) {
+                    Some(message) => {
+                        let said = format!("{} {message}", diagnosis.cause.meaning);
+                        tidied(&said, MAX_SAYS).into_owned().into()
+                    }
+                    None => diagnosis.cause.meaning.into(),
+                },
                 todo: general_remedy(diagnosis),
                 full: None,
             },

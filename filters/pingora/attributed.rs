@@ -31,7 +31,7 @@ use crate::context::{Case, Context};
 use crate::door::Door;
 use crate::note::{NoteBuilder, Noted};
 use crate::settings::{Books, Live};
-use crate::{guard, outcome, reply, steps};
+use crate::{given, guard, outcome, reply, steps};
 
 /// A service whose failures are attributed: every 5xx, made or passed on, says in its
 /// `Proxy-Status` field, its body, one record and one counter who failed and why.
@@ -109,13 +109,21 @@ where
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         let theirs = self.inner.request_filter(session, &mut ctx.inner);
-        if guard::hook(Phase::Route, theirs).await? {
-            return Ok(true);
+        match guard::hook(Phase::Route, theirs).await {
+            Ok(false) => steps::judge_request(session, &mut ctx.case)?,
+            Ok(true) => return Ok(true),
+            Err(refusal) => {
+                steps::refused(session, &mut ctx.case);
+                return Err(refusal);
+            }
         }
-        steps::judge_request(session, &mut ctx.case)?;
         if steps::ends_here(session, &ctx.case) {
             ctx.case.exchange.generated = true;
             reply::describe(session, &ctx.case.settings.node).await?;
+            return Ok(true);
+        }
+        if let Some(answer) = session.note().answer.take() {
+            given::give(session, &mut ctx.case, answer).await;
             return Ok(true);
         }
         Ok(false)

@@ -78,6 +78,7 @@ impl Case {
             return;
         };
         let answer = Reply::new(self, verdict, status, asked.borrow());
+        let answer = asked.dress(answer);
         let status = answer.status();
         client.leave(answer);
         self.exchange.answered = Some(status);

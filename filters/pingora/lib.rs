@@ -4,7 +4,7 @@
 //!
 //! [`Attributed`] and [`service()`] are the door; a [`House`] is, for sockets of one's own. [`Settings`], [`Live`], [`Books`] and [`Sink`] are
 //! what a deployment decides, and [`Advice`] is what it may be told; [`deny`], [`deny_for`],
-//! [`fail_at`] and [`Noted`] are what a service may say. A [`connect::Line`] has connections to
+//! [`fail_at`], [`Noted`], [`Answer`] and [`Dress`] are what a service may say. A [`connect::Line`] has connections to
 //! origins made by a connector that keeps evidence. Causes are named in
 //! [`whodunit_filters::attribution::cause`].
 
@@ -12,6 +12,7 @@
 
 mod advice;
 mod alarm;
+mod answer;
 mod arrival;
 mod attributed;
 mod circumstances;
@@ -25,6 +26,7 @@ mod door;
 mod edit;
 mod frames;
 mod gate;
+mod given;
 mod guard;
 mod hop;
 mod house;
@@ -50,6 +52,7 @@ mod wired;
 mod witnesses;
 
 pub use advice::Advice;
+pub use answer::{Answer, Change, Dress};
 pub use attributed::Attributed;
 pub use context::Context;
 pub use house::{
@@ -57,7 +60,7 @@ pub use house::{
     service,
 };
 pub use listeners::Listeners;
-pub use note::{Inquiry, Note, Noted, deny, deny_for, fail_at};
+pub use note::{Inquiry, Known, Note, Noted, deny, deny_for, fail_at};
 pub use observe::{connection_lost, not_looked_at, not_reached};
 pub use settings::{Books, Live, LogSink, Settings, Sink, Which};
 pub use view::ends;

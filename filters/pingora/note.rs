@@ -12,14 +12,15 @@ use pingora::modules::http::{HttpModule, HttpModuleBuilder, HttpModuleCtx, Modul
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::oneshot;
-use whodunit_filters::attribution::{Cause, Evidence, Failure, NextHop, header};
+use whodunit_filters::attribution::{Cause, Evidence, Failure, NextHop, RequestId, header};
 use whodunit_filters::limits::LimitsInForce;
 use whodunit_filters::timeouts::TimeoutsInForce;
 
+use crate::answer::{Answer, Dress};
 use crate::arrival::ClientFacts;
 use crate::connect::Wire;
-use crate::context::Case;
 use crate::own::{Net, Own};
+use crate::settings::Settings;
 use crate::{reply, view};
 
 /// What a service tells about the request under way, and is told at its end.
@@ -41,9 +42,6 @@ pub struct Note {
     pub dns: Option<Duration>,
     /// The age of the answer that was used, if it was not fresh any more.
     pub answer_age: Option<Duration>,
-    /// Told to the service: the client itself, seen through the proxies that are trusted. `None` if
-    /// nothing but a Unix socket is known.
-    pub client: Option<IpAddr>,
     /// Told to the service: whether the attempt's connection carries other requests as well
     /// (HTTP/2). Right from `connected_to_upstream` on.
     pub shared: bool,
@@ -52,6 +50,11 @@ pub struct Note {
     pub evidence: Evidence,
     /// What the service has begun to find out about that attempt. Looked at likewise.
     pub inquiry: Option<Inquiry>,
+    /// An answer in the origin's place. Looked at after `request_filter`, once nothing refuses the
+    /// request.
+    pub answer: Option<Answer>,
+    /// Changes to whatever answer is made here. Looked at from `request_filter` on.
+    pub dress: Option<Arc<dyn Dress>>,
     /// The other way round: why the request failed, if it did, for the service's `logging`.
     pub verdict: Option<Cause>,
 }
@@ -66,6 +69,29 @@ pub struct Inquiry {
     pub first: bool,
 }
 
+/// What is known of a request from its beginning.
+pub struct Known {
+    /// Its id.
+    pub id: RequestId,
+    /// The client, seen through the proxies that are trusted; `None` for a Unix socket.
+    pub client: Option<IpAddr>,
+    settings: Arc<Settings>,
+}
+
+impl Known {
+    /// The node's name.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.settings.node
+    }
+
+    /// The listener that the request came in at, by its name.
+    #[must_use]
+    pub fn listener(&self, session: &Session) -> Option<Arc<str>> {
+        view::entered(session).map(|at| at.name(&self.settings.listeners))
+    }
+}
+
 /// Gives a Pingora session its [`Note`].
 pub trait Noted {
     /// The note of the request under way.
@@ -73,11 +99,21 @@ pub trait Noted {
     /// # Panics
     /// When the service is not wrapped in [`crate::Attributed`].
     fn note(&mut self) -> &mut Note;
+
+    /// What is known of the request under way; `None` before `early_request_filter`.
+    ///
+    /// # Panics
+    /// As [`Noted::note`].
+    fn known(&self) -> Option<&Known>;
 }
 
 impl Noted for Session {
     fn note(&mut self) -> &mut Note {
         &mut module_mut(&mut self.downstream_modules_ctx).note
+    }
+
+    fn known(&self) -> Option<&Known> {
+        module(&self.downstream_modules_ctx).known.as_ref()
     }
 }
 
@@ -130,6 +166,7 @@ impl std::error::Error for Denial {}
 #[derive(Default)]
 struct NoteModule {
     note: Note,
+    known: Option<Known>,
     /// Where there is an ingress, its net is the one that counts.
     client: Option<Arc<ClientFacts>>,
     net: Net,
@@ -147,10 +184,15 @@ pub(crate) fn net(session: &Session) -> &Net {
 }
 
 /// Spreads it.
-pub(crate) fn spread(session: &mut Session, case: &Case, own: Own) {
+pub(crate) fn spread(
+    session: &mut Session,
+    client: Option<Arc<ClientFacts>>,
+    real_client: Option<IpAddr>,
+    own: Own,
+) {
     let module = module_mut(&mut session.downstream_modules_ctx);
-    module.note.client = case.real_client;
-    module.client.clone_from(&case.client);
+    module.client = client;
+    module.known = Some(Known { id: own.id, client: real_client, settings: own.settings.clone() });
     module.net().spread(own);
 }
 

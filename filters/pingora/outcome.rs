@@ -8,6 +8,7 @@ use http::{StatusCode, Version, header as names};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType};
+use whodunit_filters::attribution::cause::answer::RESPONSE_DEADLINE;
 use whodunit_filters::attribution::disclosure::On;
 use whodunit_filters::attribution::record::Record;
 use whodunit_filters::attribution::{
@@ -20,7 +21,7 @@ use crate::note::{Noted, deny};
 use crate::observe::{self, Moment};
 use crate::reply::{self, Asked, Reply};
 use crate::settings::Which;
-use crate::{note, own, steps, view};
+use crate::{given, note, own, steps, view};
 
 /// The origin's answer is about to be passed on.
 pub(crate) fn passing_on(session: &mut Session, response: &mut ResponseHeader, case: &mut Case) {
@@ -97,6 +98,7 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
         let request = session.req_header();
         let asked = Asked::of(&request.method, &request.headers);
         let answer = Reply::new(case, &verdict, status, asked);
+        let answer = given::dressed(session, answer);
         case.exchange.answered = Some(answer.status());
         case.exchange.generated = true;
         note::net(session).settle();
@@ -116,7 +118,7 @@ pub(crate) async fn answer(session: &mut Session, case: &mut Case, error: &Error
 /// Whether another request may follow an answer of our own on the client's connection. Once an
 /// endpoint was chosen Pingora lets none follow; the ingress does, where it knows that the request is
 /// over.
-fn may_follow(session: &mut Session, case: &Case) -> bool {
+pub(crate) fn may_follow(session: &mut Session, case: &Case) -> bool {
     let whole = case.client.as_ref().is_some_and(|client| client.complete());
     let stopping = case.shutdown.as_ref().is_some_and(|shutdown| *shutdown.borrow());
     (!case.selecting || whole)
@@ -144,7 +146,8 @@ fn client_gone(case: &Case) -> bool {
 /// Answers a request that nobody answered and nobody took for failed: the service said that it had
 /// answered, or Pingora was told to make no attempt at all.
 pub(crate) async fn unanswered(session: &mut Session, case: &mut Case) {
-    if case.selecting || session.response_written().is_some() {
+    let given = case.exchange.answered.is_some();
+    if case.selecting || given || session.response_written().is_some() {
         return;
     }
     let failure = Failure::new(Side::Inside, Phase::Route, Fault::Unforeseen)
@@ -255,15 +258,21 @@ fn conclude(session: &mut Session, case: &mut Case, error: Option<&Error>) {
 }
 
 /// Notes what an answer would take if the request had to be given up.
-pub(crate) fn foresee(session: &Session, case: &mut Case) {
+pub(crate) fn foresee(session: &mut Session, case: &mut Case) {
     look(session, case);
+    if case.asked.is_some() {
+        return;
+    }
+    // Most probably it is the time limit that the request is given up for.
+    let status = case.settings.statuses.of(&RESPONSE_DEADLINE);
+    let changes = status.and_then(|status| Some((status, given::changes(session, status)?)));
     let request = session.req_header();
     let asked = Asked::of(&request.method, &request.headers);
-    case.asked.get_or_insert_with(|| Box::new(asked.keep()));
+    case.asked = Some(Box::new(asked.keep(changes)));
 }
 
 /// Notes what was asked for.
-fn look(session: &Session, case: &mut Case) {
+pub(crate) fn look(session: &Session, case: &mut Case) {
     if case.exchange.request.is_none() {
         case.exchange.request = Some(Box::new(view::facts(session, case)));
     }

@@ -1,6 +1,7 @@
 //! The only writer of answers of our own.
 #![expect(clippy::disallowed_methods, reason = "this is the place they are reserved for")]
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -14,6 +15,7 @@ use whodunit_filters::attribution::{Diagnosis, header};
 use whodunit_filters::methods;
 use whodunit_filters::node::identifier;
 
+use crate::answer::{Answer, Change};
 use crate::context::Case;
 
 /// The field that says who failed (RFC 9209).
@@ -32,7 +34,7 @@ pub(crate) async fn invite(session: &mut Session) -> pingora::Result<()> {
 pub(crate) struct Reply {
     status: StatusCode,
     /// Names as they are spelt on the wire.
-    fields: Vec<(&'static str, HeaderValue)>,
+    fields: Vec<(Cow<'static, str>, HeaderValue)>,
     body: Bytes,
 }
 
@@ -49,17 +51,28 @@ pub(crate) struct AskedFor {
     accept: Option<Box<[u8]>>,
     head: bool,
     grpc: bool,
+    /// The service's changes to an answer with this status.
+    changes: Option<(u16, Vec<Change>)>,
 }
 
 impl AskedFor {
     pub(crate) fn borrow(&self) -> Asked<'_> {
         Asked { accept: self.accept.as_deref(), head: self.head, grpc: self.grpc }
     }
+
+    /// An answer with the service's changes, if these are the ones for it.
+    pub(crate) fn dress(&self, answer: Reply) -> Reply {
+        match &self.changes {
+            Some((status, changes)) if *status == answer.status() => answer.dress(changes.clone()),
+            _ => answer,
+        }
+    }
 }
 
 impl<'a> Asked<'a> {
-    pub(crate) fn keep(self) -> AskedFor {
-        AskedFor { accept: self.accept.map(Box::from), head: self.head, grpc: self.grpc }
+    pub(crate) fn keep(self, changes: Option<(u16, Vec<Change>)>) -> AskedFor {
+        let accept = self.accept.map(Box::from);
+        AskedFor { accept, head: self.head, grpc: self.grpc, changes }
     }
 
     pub(crate) fn of(method: &Method, headers: &'a HeaderMap) -> Self {
@@ -81,22 +94,23 @@ impl Reply {
         let ours =
             header::member(&settings.node, exchange, verdict, status.as_u16(), case.disclosure);
         let told = header::append(None, &ours);
-        let mut fields = vec![("Date", get_cached_date()), (SPELT, value(&told.value))];
+        let mut fields: Vec<(Cow<'static, str>, HeaderValue)> =
+            vec![("Date".into(), get_cached_date()), (SPELT.into(), value(&told.value))];
         if let Some(seconds) = verdict.retry_after() {
-            fields.push(("Retry-After", HeaderValue::from(seconds)));
+            fields.push(("Retry-After".into(), HeaderValue::from(seconds)));
         }
         if status == StatusCode::METHOD_NOT_ALLOWED {
-            fields.push(("Allow", HeaderValue::from_static(methods::ALLOW)));
+            fields.push(("Allow".into(), HeaderValue::from_static(methods::ALLOW)));
         }
         for (name, text) in settings.statuses.extra_headers(verdict.cause) {
-            fields.push((*name, HeaderValue::from_static(text)));
+            fields.push(((*name).into(), HeaderValue::from_static(text)));
         }
-        fields.push(("Cache-Control", HeaderValue::from_static("no-store")));
+        fields.push(("Cache-Control".into(), HeaderValue::from_static("no-store")));
         if asked.grpc {
             let grpc = Grpc::of(exchange, verdict, status.as_u16(), case.disclosure);
-            fields.push(("Content-Type", HeaderValue::from_static("application/grpc")));
-            fields.push(("grpc-status", HeaderValue::from(u16::from(grpc.status))));
-            fields.push(("grpc-message", value(&grpc.message)));
+            fields.push(("Content-Type".into(), HeaderValue::from_static("application/grpc")));
+            fields.push(("grpc-status".into(), HeaderValue::from(u16::from(grpc.status))));
+            fields.push(("grpc-message".into(), value(&grpc.message)));
             return Self { status: StatusCode::OK, fields, body: Bytes::new() };
         }
         let body = page::body(
@@ -108,11 +122,48 @@ impl Reply {
             &settings.node,
             SystemTime::now(),
         );
-        fields.push(("Vary", HeaderValue::from_static("Accept")));
-        fields.push(("Content-Type", HeaderValue::from_static(body.content_type)));
-        fields.push(("Content-Length", HeaderValue::from(body.bytes.len())));
+        fields.push(("Vary".into(), HeaderValue::from_static("Accept")));
+        fields.push(("Content-Type".into(), HeaderValue::from_static(body.content_type)));
+        fields.push(("Content-Length".into(), HeaderValue::from(body.bytes.len())));
         let bytes = if asked.head { Bytes::new() } else { body.bytes };
         Self { status, fields, body: bytes }
+    }
+
+    /// An answer of the service's, with our own member of `Proxy-Status` if there is to be one.
+    pub(crate) fn of(answer: Answer, ours: Option<&str>, head: bool) -> Self {
+        let mut fields: Vec<(Cow<'static, str>, _)> = vec![("Date".into(), get_cached_date())];
+        fields.extend(ours.map(|ours| (SPELT.into(), value(ours))));
+        let theirs = answer.fields.into_iter().filter(|(name, _)| is_theirs(name));
+        fields.extend(theirs.map(|(name, value)| (name.into(), value)));
+        let none = [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&answer.status);
+        if !none {
+            let length = HeaderValue::from(answer.body.len());
+            fields.push(("Content-Length".into(), length));
+        }
+        let body = if none || head { Bytes::new() } else { answer.body };
+        Self { status: answer.status, fields, body }
+    }
+
+    /// The same with a service's changes, but for what it says itself.
+    pub(crate) fn dress(mut self, changes: Vec<Change>) -> Self {
+        let ours = self.fields.len();
+        let has = |fields: &[(Cow<'static, str>, _)], name: &str| {
+            fields[..ours].iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+        };
+        for change in changes {
+            match change {
+                Change::Set(name, value) if is_theirs(&name) && !has(&self.fields, &name) => {
+                    self.fields.push((name.into(), value));
+                }
+                Change::Append(name, value)
+                    if is_theirs(&name) && !(has(&self.fields, &name) && once(&name)) =>
+                {
+                    self.fields.push((name.into(), value));
+                }
+                Change::Set(..) | Change::Append(..) | Change::Remove(_) => {}
+            }
+        }
+        self
     }
 
     /// The status that the client will see.
@@ -125,7 +176,10 @@ impl Reply {
     pub(crate) async fn write(self, session: &mut Session, close: bool) -> pingora::Result<()> {
         let mut response = ResponseHeader::build(self.status, Some(self.fields.len() + 1))?;
         for (name, value) in self.fields {
-            response.append_header(name, value)?;
+            match name {
+                Cow::Borrowed(name) => response.append_header(name, value)?,
+                Cow::Owned(name) => response.append_header(name, value)?,
+            };
         }
         if close {
             session.set_keepalive(None);
@@ -161,11 +215,26 @@ impl Reply {
         let mut response = http::Response::new(self.body.clone());
         *response.status_mut() = self.status;
         for (name, value) in &self.fields {
-            let name = HeaderName::from_bytes(name.as_bytes()).expect("our names are names");
+            let name = HeaderName::from_bytes(name.as_bytes()).expect("names were checked");
             response.headers_mut().append(name, value.clone());
         }
         response
     }
+}
+
+/// Whether a field is one that a service may give to an answer of ours: those about the message
+/// itself are ours, and what is no name would break the header section.
+fn is_theirs(name: &str) -> bool {
+    const OURS: [&str; 6] =
+        ["connection", "content-length", "date", "proxy-status", "transfer-encoding", "upgrade"];
+    HeaderName::from_bytes(name.as_bytes())
+        .is_ok_and(|name| !OURS.iter().any(|ours| name.as_str() == *ours))
+}
+
+/// Whether a field tells of an answer as a whole, and stands there once.
+fn once(name: &str) -> bool {
+    const ONCE: [&str; 4] = ["content-type", "location", "retry-after", "grpc-status"];
+    ONCE.iter().any(|once| once.eq_ignore_ascii_case(name))
 }
 
 fn put_field(out: &mut BytesMut, name: &str, value: &HeaderValue) {

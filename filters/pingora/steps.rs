@@ -66,7 +66,7 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) -> Result<()> {
     case.real_client = view::client(session, case);
     case.disclosure = settings.diagnosis.disclose(case.real_client, presented);
     let own = Own { settings, id: case.exchange.id, disclosure: case.disclosure };
-    note::spread(session, case, own);
+    note::spread(session, case.client.clone(), case.real_client, own);
     let timeouts = case.timeouts.clone();
     if timeouts.keepalive.value.0.is_zero() {
         session.set_keepalive(None);
@@ -83,6 +83,11 @@ pub(crate) fn judge_request(session: &mut Session, case: &mut Case) -> Result<()
     let view = view::request(session, case);
     let verdict = case.settings.chain.request(&view, &case.route());
     obey(verdict)
+}
+
+/// The service refuses the request: what it noted until then holds.
+pub(crate) fn refused(session: &mut Session, case: &mut Case) {
+    read_note(session, case);
 }
 
 /// Whether the request is a question about this very node (RFC 9110 section 7.6.2).

@@ -60,8 +60,8 @@ pub(crate) fn client(session: &Session, case: &Case) -> Option<IpAddr> {
 /// the address that it connected to. The port of a client whose own connection ends at another proxy
 /// is not known, and told as 0.
 #[must_use]
-pub fn ends(session: &mut Session) -> Told {
-    let Some(ip) = session.note().client else { return Told::Unknown };
+pub fn ends(session: &Session) -> Told {
+    let Some(ip) = session.known().and_then(|known| known.client) else { return Told::Unknown };
     let inet = |address: Option<&SocketAddr>| match address {
         Some(SocketAddr::Inet(address)) => Some(*address),
         Some(SocketAddr::Unix(_)) | None => None,

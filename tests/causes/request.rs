@@ -244,6 +244,19 @@ cases! {
         let proxy = Settings::to(&origin).route("match: { host: other.test }, upstream: web").start();
         proxy.get("/x")
     };
+    maintenance = Expected {
+        cause: "maintenance",
+        party: "proxy",
+        phase: "route",
+        outcome: Made(503),
+        error: "destination_unavailable",
+        evidence: &["setting", "retry_after_ms"],
+        ..REFUSED
+    }, || {
+        let origin = Origin::answering(OK);
+        let proxy = Settings::to(&origin).route("upstream: web, maintenance: true").start();
+        proxy.get("/x")
+    };
     no_endpoints = Expected {
         cause: "no_endpoints",
         party: "proxy",

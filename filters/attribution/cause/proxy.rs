@@ -151,14 +151,37 @@ rows! {
         standard: Status::Code(404),
         cloudflare: Status::Code(404),
         again: Again::Never,
-        meaning: "No route of this proxy's configuration matches the host and path asked for.",
-        says: "No route here matches host `{host}` and path `{path}`.",
-        remedy: "Ask for a host and path that the configuration's `routes` hold, or add one that matches.",
+        meaning: "No route of this proxy's configuration matches the request: its host and path, or its method and header fields.",
+        says: "No route here matches host `{host}` and path `{path}`[ with method {method} and these header fields].",
+        remedy: "Ask for a host and path that the configuration's `routes` hold, or add one that matches[ method {method} as well].",
         details: "no route matches",
         proof: &[Key::Host, Key::Path],
         elsewhere: &[("Envoy", "404, NR"), ("Traefik", "404 page not found"), ("HAProxy", "503, <NOSRV>")],
         when: by_denial,
         witness: || witness::ended(Failure::denied(&NO_ROUTE).with(Key::Host, "app.example.net").with(Key::Path, "/x")),
+    };
+    MAINTENANCE = Row {
+        id: "maintenance",
+        party: Party::Proxy,
+        phase: Phase::Route,
+        error: Some(ErrorType::DestinationUnavailable),
+        standard: Status::Code(503),
+        cloudflare: Status::Code(503),
+        again: Again::After(300),
+        meaning: "This part of the site is out of service for maintenance: its operators planned it, and will bring it back.",
+        says: "Route `{route}` is out of service for maintenance, as its operators planned[: {message}].",
+        remedy: "Nothing is broken: try again later[, after {retry_after_ms}]. Operators end it by switching `{setting}` off.",
+        details: "planned maintenance[ ({setting})]",
+        proof: &[Key::Setting],
+        elsewhere: &[("nginx", "503 by `return 503`"), ("HAProxy", "503, <NOSRV>, with all servers in MAINT"), ("Cloudflare", "a Worker or a waiting room that answers 503"), ("AWS ALB", "503 by a fixed-response action")],
+        when: by_denial,
+        witness: || {
+            let mut exchange = witness::ended(
+                Failure::denied(&MAINTENANCE).with(Key::Setting, "routes[0].maintenance").with(Key::RetryAfterMs, 600_000_u64),
+            );
+            exchange.route = Some("app".into());
+            exchange
+        },
     };
     NO_ENDPOINTS = Row {
         id: "no_endpoints",

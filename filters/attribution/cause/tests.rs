@@ -30,7 +30,7 @@ const IDS: &str = "
     response_bad_transfer_coding response_bad_content_coding response_body_too_large
     response_truncated response_stalled h2_stream_reset h2_goaway upgrade_failed
     no_healthy_upstream origin_error next_hop_error
-    proxy_stopping tunnel_broken";
+    proxy_stopping tunnel_broken maintenance";
 
 fn verdict(exchange: &Exchange) -> Diagnosis {
     Diagnosis::of(exchange).expect("a witness tells of a failure")

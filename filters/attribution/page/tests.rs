@@ -94,6 +94,11 @@ fn the_page_asks_nothing_of_anybody() {
 
 const ACCEPTS: [&str; 4] = ["text/html", "application/json", "text/markdown", "text/plain"];
 
+/// The facts that are not for every client.
+fn inside() -> impl Iterator<Item = &'static Key> {
+    Key::ALL.iter().filter(|key| **key != Key::Message)
+}
+
 proptest! {
     #[test]
     fn no_form_lets_a_peer_write(
@@ -140,13 +145,16 @@ proptest! {
         if let Some(attempt) = exchange.last_attempt_mut() {
             attempt.next_hop = NextHop::Unix(secret.into());
             if let Some(failure) = attempt.failure.as_mut() {
-                for key in Key::ALL { failure.evidence.set_if_absent(*key, secret); }
+                for key in inside() { failure.evidence.set_if_absent(*key, secret); }
             }
         }
         if let Some(failure) = exchange.failure_mut() {
-            for key in Key::ALL { failure.evidence.set_if_absent(*key, secret); }
+            for key in inside() { failure.evidence.set_if_absent(*key, secret); }
+            failure.evidence.set(Key::Message, "Back at noon.");
         }
+        let told = exchange.failure().is_some();
         let (_, text) = shown(ACCEPTS[form], &exchange, Disclosure::Minimal);
+        prop_assert_eq!(text.contains("Back at noon."), told, "{}", text);
         prop_assert!(!text.contains(secret) && !text.contains(NODE), "{}", text);
     }
 }
