@@ -7,6 +7,7 @@ use whodunit_filters::units::{Size, Span};
 
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
+use crate::schema::listener::Mode;
 use crate::schema::route::answer::MediaType;
 use crate::schema::route::edits::{RequestField, ResponseField};
 use crate::schema::route::matching::{ExactPath, Pattern, Verb};
@@ -41,6 +42,7 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("RequestField", by::<RequestField>),
     ("ResponseField", by::<ResponseField>),
     ("MediaType", by::<MediaType>),
+    ("Mode", by::<Mode>),
 ];
 
 fn by<T: FromStr<Err = String>>(text: &str) -> Result<(), String> {

@@ -56,8 +56,8 @@ pub use answer::{Answer, Change, Dress};
 pub use attributed::Attributed;
 pub use context::Context;
 pub use house::{
-    Certified, ClientAuth, Flaw, House, Listener, ServerTls, ServerTlsSettings, Sockets, Terms,
-    service,
+    Certified, ClientAuth, Flaw, House, Listener, Redirect, ServerTls, ServerTlsSettings, Sockets,
+    Terms, service,
 };
 pub use listeners::Listeners;
 pub use note::{Inquiry, Known, Note, Noted, deny, deny_for, fail_at};

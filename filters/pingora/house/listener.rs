@@ -7,6 +7,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 
 use super::entrance::Entrance;
 use super::guests::Guests;
+use super::redirect::Redirect;
 use super::tls::ServerTls;
 
 /// What holds for the connections of a listener.
@@ -18,6 +19,8 @@ pub struct Terms {
     /// Whether trusted proxies have to tell whose connection it is, by a header of the PROXY protocol
     /// before anything else. From anybody else none is taken. Default: no.
     pub proxy_protocol: bool,
+    /// Where its requests are sent instead of being served. Default: nowhere.
+    pub redirect: Option<Redirect>,
     /// How its connections are secured. Default: not at all.
     pub tls: Option<ServerTls>,
 }
@@ -44,7 +47,8 @@ impl InForce {
         let tls = terms.tls.clone();
         let forward = tls.as_ref().and_then(ServerTls::forward).cloned();
         let (listener, h2c) = (name.clone(), terms.h2c);
-        let entrance = Entrance { listener, h2c, subject: None, forward, told_by: None };
+        let redirect = terms.redirect.clone().map(Arc::new);
+        let entrance = Entrance { listener, h2c, subject: None, forward, redirect, told_by: None };
         let proxy_protocol = terms.proxy_protocol;
         Self { digest: entrance.digest(), proxy_protocol, tls }
     }
