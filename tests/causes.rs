@@ -151,6 +151,8 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("proxy_bug", "needs a panic inside a hook: the example of whodunit-pingora"),
     ("proxy_stopping", "the process has ended by then: among the tests of operation"),
     ("tunnel_broken", "beside the other tunnels"),
+    ("client_plain_http_on_tls_port", "needs a listener that speaks TLS: the tests of listeners"),
+    ("client_tls_failed", "likewise"),
     ("request_write_failed", "its answer and its record differ: beside the cases"),
     ("denied_by_policy", NAMED),
     ("rate_limited", "beside the other limits on clients: crowds"),
@@ -164,11 +166,8 @@ const NAMED: &str = "only a service knows of it yet, and names it: the tests of 
 
 /// The causes that nothing produces on a real socket yet, each with the reason. One that the
 /// proxy learns to tell of a fault of the lab fails the lab's test until it is taken off.
-pub(crate) const UNPRODUCED: &[(&str, &str)] = &[
-    ("client_plain_http_on_tls_port", "listeners do not speak TLS yet"),
-    ("client_tls_failed", "listeners do not speak TLS yet"),
-    ("response_bad_content_coding", "nothing is decoded yet"),
-];
+pub(crate) const UNPRODUCED: &[(&str, &str)] =
+    &[("response_bad_content_coding", "nothing is decoded yet")];
 
 /// Every row of the catalogue is produced here, by the lab or in a network apart, or waits for a
 /// reason; none does both.

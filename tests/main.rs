@@ -9,6 +9,7 @@ mod forwarding;
 mod http2;
 mod lab;
 mod limits;
+mod listeners;
 mod loops;
 mod network;
 mod operations;

@@ -17,6 +17,7 @@ pub(crate) mod origin;
 pub(crate) mod promise;
 pub(crate) mod proxy;
 pub(crate) mod relay;
+pub(crate) mod secured;
 pub(crate) mod settings;
 pub(crate) mod there;
 pub(crate) mod tls;

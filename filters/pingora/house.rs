@@ -30,6 +30,7 @@ mod welcome;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
 use pingora::protocols::Stream;
 use pingora::proxy::{HttpProxy, ProcessCustomSession, ProxyHttp, ProxyServiceBuilder};
@@ -93,7 +94,7 @@ where
         loop {
             let accepted = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stopped| *stopped) => return,
+                _ = stop.wait_for(|stopped| *stopped) => break,
                 accepted = sockets.accept() => accepted,
             };
             match accepted {
@@ -101,12 +102,16 @@ where
                 Err(error) => {
                     if let Some(pause) = straits.met(&error) {
                         tokio::select! {
-                            _ = stop.wait_for(|stopped| *stopped) => return,
+                            _ = stop.wait_for(|stopped| *stopped) => break,
                             () = sleep(pause) => {}
                         }
                     }
                 }
             }
+        }
+        // The kernel resets what it has taken in and nobody has accepted.
+        while let Some(Ok(plain)) = sockets.accept().now_or_never() {
+            self.admit(plain, &listener, stop.clone());
         }
     }
 

@@ -1,5 +1,7 @@
 //! Certificates, made for one test: good ones, and each kind of bad one.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use rcgen::{
@@ -219,9 +221,22 @@ impl Identity {
         written(&self.folder, "own.crt", &self.pem)
     }
 
-    /// The file with its key.
+    /// The file with its key, which nobody else may read.
     pub(crate) fn key_file(&self) -> PathBuf {
-        written(&self.folder, "own.key", &self.key.serialize_pem())
+        let path = written(&self.folder, "own.key", &self.key.serialize_pem());
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("it is ours");
+        path
+    }
+
+    /// Puts another one's certificate and key into its files, as a renewal does.
+    pub(crate) fn becomes(&self, other: &Self) {
+        written(&self.folder, "own.crt", &other.pem);
+        written(&self.folder, "own.key", &other.key.serialize_pem());
+    }
+
+    /// Puts this into the file with its key.
+    pub(crate) fn spoil(&self, key: &str) {
+        written(&self.folder, "own.key", key);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,10 +11,14 @@ use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream, SendStream};
 use http::Request;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
 
 use super::PATIENCE;
 use super::message::{End, Fields, Response};
@@ -23,6 +28,12 @@ pub(crate) struct Http2 {
     runtime: Runtime,
     requests: SendRequest<Bytes>,
     connection: JoinHandle<Result<(), h2::Error>>,
+}
+
+async fn plain(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).await.expect("the proxy listens");
+    socket.set_nodelay(true).expect("Nagle can be turned off");
+    socket
 }
 
 /// One request and its answer.
@@ -45,17 +56,34 @@ impl Http2 {
 
     /// The same with other settings.
     pub(crate) fn with(address: SocketAddr, set: impl FnOnce(&mut Builder)) -> Self {
+        let mut settings = Builder::new();
+        set(&mut settings);
+        Self::upon(&settings, plain(address))
+    }
+
+    /// The same over TLS: what was agreed on has to be HTTP/2.
+    pub(crate) fn secured(address: SocketAddr, config: Arc<ClientConfig>, name: &str) -> Self {
+        let name = ServerName::try_from(name.to_owned()).expect("a name");
+        Self::upon(&Builder::new(), async move {
+            let socket = plain(address).await;
+            let stream = TlsConnector::from(config).connect(name, socket).await.expect("TLS");
+            assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+            stream
+        })
+    }
+
+    fn upon<S>(settings: &Builder, connecting: impl Future<Output = S>) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime");
-        let mut settings = Builder::new();
-        set(&mut settings);
         let (requests, connection) = runtime.block_on(async {
-            let socket = TcpStream::connect(address).await.expect("the proxy listens");
-            socket.set_nodelay(true).expect("Nagle can be turned off");
-            let (requests, connection) = timeout(PATIENCE, settings.handshake(socket))
+            let stream = connecting.await;
+            let (requests, connection) = timeout(PATIENCE, settings.handshake(stream))
                 .await
                 .expect("in time")
                 .expect("HTTP/2");

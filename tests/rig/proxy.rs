@@ -129,9 +129,10 @@ fn listen(from: impl Read + Send + 'static, said: Arc<Mutex<String>>) -> JoinHan
     })
 }
 
-/// The address in `http://ADDRESS`, which may be followed by more.
+/// The address in `http://ADDRESS` or `https://ADDRESS`, which may be followed by more.
 fn address(said: &str) -> SocketAddr {
-    let address = said.strip_prefix("http://").and_then(|rest| rest.split([' ', '/']).next());
+    let rest = said.strip_prefix("http://").or_else(|| said.strip_prefix("https://"));
+    let address = rest.and_then(|rest| rest.split([' ', '/']).next());
     address.and_then(|a| a.parse().ok()).unwrap_or_else(|| panic!("no address: `{said}`"))
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use super::certificates::Identity;
 use super::origin::{Journal, Origin};
 use super::proxy::Proxy;
 
@@ -118,9 +119,29 @@ impl Settings {
         self
     }
 
+    /// The listener that was named last has this key besides, as in `redirect: https`.
+    pub(crate) fn listening(mut self, entry: &str) -> Self {
+        let listener = self.listeners.last_mut().expect("there is a listener");
+        write!(listener, ", {entry}").expect("a string takes it");
+        self
+    }
+
     /// The listener that was named last has the proxies in front tell whose connection it is.
-    pub(crate) fn proxied(mut self) -> Self {
-        self.listeners.last_mut().expect("there is a listener").push_str(", proxy_protocol: true");
+    pub(crate) fn proxied(self) -> Self {
+        self.listening("proxy_protocol: true")
+    }
+
+    /// The listener that was named last speaks TLS with these certificates, and has these keys in
+    /// its `tls` besides, as in `min_version: "1.3"`.
+    pub(crate) fn secured(mut self, identities: &[&Identity], more: &str) -> Self {
+        let pair = |identity: &&Identity| {
+            let (cert, key) = (identity.file(), identity.key_file());
+            format!("{{ cert: \"{}\", key: \"{}\" }}", cert.display(), key.display())
+        };
+        let pairs: Vec<String> = identities.iter().map(pair).collect();
+        let listener = self.listeners.last_mut().expect("there is a listener");
+        write!(listener, ", tls: {{ certificates: [ {} ], {more} }}", pairs.join(", "))
+            .expect("a string takes it");
         self
     }
 

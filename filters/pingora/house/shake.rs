@@ -17,6 +17,8 @@ use super::tls::ServerTls;
 use crate::arrival::Left;
 use crate::connect::tls_refused;
 
+const NO_VERSION: &str = "no version of TLS in common";
+
 /// What came of it.
 pub(super) enum Shaken {
     /// A connection, and how long it took.
@@ -115,7 +117,7 @@ fn broken(error: &io::Error) -> Failure {
 const fn refusal(alert: u8) -> &'static str {
     match alert {
         42..=46 | 48 => "the client refused the certificate",
-        70 => "no version of TLS in common",
+        70 => NO_VERSION,
         _ => "the client broke it off",
     }
 }
@@ -145,5 +147,10 @@ fn offered(mut failure: Failure, opening: &[u8]) -> Failure {
     put(Key::Sni, hello.name.unwrap_or_default());
     put(Key::Versions, hello.versions.join(", "));
     put(Key::Offered, hello.protocols.join(", "));
+    let modern = |version: &&str| ["TLS 1.2", "TLS 1.3"].contains(version);
+    if !hello.versions.is_empty() && !hello.versions.iter().any(modern) {
+        // What rustls misses first in so old a hello is something else.
+        failure.evidence.set(Key::Rule, NO_VERSION);
+    }
     failure
 }
