@@ -1,10 +1,12 @@
 //! How many connections a client may have, and how many requests a connection.
 
+use crate::rig::certificates::{Authority, Says};
 use crate::rig::client::{Client, Over};
 use crate::rig::h2client::{Http2, get, request};
 use crate::rig::message::Response;
 use crate::rig::origin::Origin;
 use crate::rig::proxy::Proxy;
+use crate::rig::secured::Wants;
 use crate::rig::settings::Settings;
 use crate::rig::until;
 
@@ -52,6 +54,33 @@ fn a_client_has_so_many_connections_and_no_more_until_one_ends() {
     is_full(&proxy);
     two.leave();
     has_room(&proxy);
+}
+
+/// Over TLS a client is told nothing: that would take a handshake.
+#[test]
+fn connections_over_tls_count_before_they_are_secured() {
+    let root = Authority::new("root");
+    let own = root.signs(&Says::names(&["app.test"]));
+    let origin = Origin::answering(OK);
+    let settings = Settings::to(&origin).secured(&[&own], "");
+    let proxy = settings.with("limits", "connections_per_client: 2").start();
+    let mut one = Wants::anything().connect(proxy.address(), "app.test").expect("TLS");
+    assert_eq!(proxy.exchange(|| one.get("").ok()).status(), 200);
+    // One that says nothing as yet counts as well.
+    let silent = proxy.connect();
+    let full = || {
+        proxy.exchange(|| {
+            assert!(Wants::anything().connect(proxy.address(), "app.test").is_err());
+            None
+        })
+    };
+    until("the silent one to be counted", || {
+        (full().text("cause") == "rate_limited").then_some(())
+    });
+    silent.finish_and_leave();
+    until("room for a connection", || {
+        Wants::anything().connect(proxy.address(), "app.test").ok().map(drop)
+    });
 }
 
 /// Counted from when the limit is there: those before it take no place.

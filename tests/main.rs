@@ -5,6 +5,7 @@ mod apart;
 mod causes;
 mod commands;
 mod crowds;
+mod elsewhere;
 mod forwarding;
 mod http2;
 mod lab;

@@ -51,6 +51,33 @@ fn pass(near: &TcpStream, origin: SocketAddr, greetings: &Mutex<Vec<Vec<u8>>>) {
     });
 }
 
+/// What stands in front of a proxy, and puts a header before what the client sends first, in one
+/// piece. It serves one connection.
+pub(super) struct Front {
+    pub(super) address: SocketAddr,
+}
+
+impl Front {
+    /// One before this proxy.
+    pub(super) fn of(proxy: SocketAddr, header: &'static [u8]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        std::thread::spawn(move || {
+            let (near, _) = listener.accept().expect("somebody comes");
+            let far = TcpStream::connect_timeout(&proxy, PATIENCE).expect("the proxy listens");
+            let mut piece = [0; 16 << 10];
+            let length = (&near).read(&mut piece).expect("it says something");
+            let first = [header, &piece[..length]].concat();
+            (&far).write_all(&first).expect("the proxy takes it");
+            std::thread::scope(|scope| {
+                scope.spawn(|| copy(&near, &far));
+                copy(&far, &near);
+            });
+        });
+        Self { address }
+    }
+}
+
 /// A header as it came, byte by byte, so that nothing after it is read.
 fn greeting(mut from: &TcpStream) -> Option<Vec<u8>> {
     let mut greeting = vec![0; 6];
