@@ -10,6 +10,7 @@ pub use whodunit_filters::chain::Settings;
 pub use whodunit_filters::compression::{Compression, ContentType};
 pub use whodunit_filters::field::FieldName;
 pub use whodunit_filters::limits::{LimitsInForce, LimitsOverride};
+pub use whodunit_filters::proxied::Version;
 pub use whodunit_filters::rate;
 pub use whodunit_filters::secret::Secret;
 pub use whodunit_filters::timeouts::{TimeoutsInForce, TimeoutsOverride};

@@ -62,6 +62,12 @@ impl Forwarded {
         trust::real_client(&self.trusted, peer, headers)
     }
 
+    /// Whether the peer is a proxy whose word about the client is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: Peer) -> bool {
+        trust::trusts(&self.trusted, peer)
+    }
+
     fn via(&self, version: Version) -> HeaderValue {
         let [http10, http11, http2] = &self.via;
         match version {

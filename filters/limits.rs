@@ -40,6 +40,13 @@ layers! {
     global {
         /// Open client connections. Default `20000`.
         connections: u32 = 20_000,
+        /// Open connections of one client: of an address, or of a network of 64 bits in IPv6. A proxy
+        /// in front counts as one, unless it tells whose connection it is by the PROXY protocol. No
+        /// limit by default.
+        connections_per_client: Option<u32> = None,
+        /// Requests on one client connection; it is closed in good order after the last. No limit by
+        /// default.
+        requests_per_connection: Option<u32> = None,
     }
 }
 

@@ -21,8 +21,9 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
 use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, NO_ROUTE, PROXY_BUG};
 use whodunit_filters::attribution::{Failure, Key, Ledger, Phase, redact};
+use whodunit_filters::proxied::Greeting;
 use whodunit_pingora::{
-    Inquiry, Noted, connection_lost, deny, fell_silent, not_looked_at, not_reached,
+    Inquiry, Noted, connection_lost, deny, ends, fell_silent, not_looked_at, not_reached,
 };
 
 pub use self::trip::Trip;
@@ -151,8 +152,10 @@ impl ProxyHttp for Gateway {
         } else {
             Source::Fresh
         };
+        let upstream = &destination.pool.upstream;
+        let greeting = upstream.proxied.map(|version| Greeting::new(version, ends(session)));
         let dialled =
-            dial::dial(&destination.pool.upstream, &picked, &destination.timeouts, source)
+            dial::dial(upstream, &picked, &destination.timeouts, source, greeting.as_ref())
                 .map_err(deny)?;
         trip.tried.push(picked.next_hop.clone());
         trip.endpoints.push(picked.endpoint);

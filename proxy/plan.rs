@@ -204,7 +204,7 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static
         balance: section.balance,
         by: section.hash.by.clone(),
         slow_start: section.slow_start.map(|span| span.0),
-        ..Upstream::new(name, tls, protocol)
+        ..Upstream::new(name, tls, protocol).telling(section.proxy_protocol)
     })
 }
 

@@ -158,8 +158,7 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ("address_prohibited", NAMED),
 ];
 
-/// This proxy has no rules of access, no rates and no addresses that it may not use yet; a service of
-/// somebody's own may.
+/// This proxy has no addresses that it may not use yet; a service of somebody's own may.
 const NAMED: &str = "only a service knows of it yet, and names it: the tests of whodunit-pingora";
 
 /// The causes that nothing produces on a real socket yet, each with the reason. One that the

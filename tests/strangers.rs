@@ -6,6 +6,7 @@ mod nginx;
 mod node;
 mod openssl;
 mod php;
+mod proxied;
 pub(crate) mod server;
 
 use crate::rig::promise::{Told, broken_off};

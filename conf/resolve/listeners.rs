@@ -1,11 +1,14 @@
 //! Listeners: how they are spoken to.
 
 use super::{Check, steps};
-use crate::schema::listener::ListenerTls;
+use crate::schema::address::Address;
+use crate::schema::listener::{Listener, ListenerTls, Upgrade};
 use crate::tree::Step;
 
 pub(super) fn check(check: &mut Check<'_>) {
     for (place, listener) in check.config.listeners.iter().enumerate() {
+        socket(check, place, listener);
+        sent(check, place, listener);
         let Some(tls) = &listener.tls else { continue };
         if listener.h2c && check.knows(&steps!["listeners", place, "h2c"]) {
             let says = "`h2c` has no effect with `tls`".to_owned();
@@ -15,6 +18,39 @@ pub(super) fn check(check: &mut Check<'_>) {
         }
         files(check, place, tls);
         doubles(check, place, tls);
+    }
+}
+
+/// Each kind of socket has a setting of its own.
+fn socket(check: &mut Check<'_>, place: usize, listener: &Listener) {
+    let unix = matches!(listener.address, Address::Unix(_));
+    for (key, set, of_unix, kind) in [
+        ("mode", listener.mode.is_some(), true, "a Unix socket"),
+        ("reuse_port", listener.reuse_port, false, "an IP address and a port"),
+    ] {
+        let path = steps!["listeners", place, key];
+        if set && unix != of_unix && check.knows(&path) {
+            let says = format!("`{key}` is for a listener at {kind}");
+            let problem = check.error(&path, says).help("remove it");
+            check.push(problem);
+        }
+    }
+}
+
+fn sent(check: &mut Check<'_>, place: usize, listener: &Listener) {
+    let Some(redirect) = listener.redirect.as_ref().map(Upgrade::settings) else { return };
+    let path = steps!["listeners", place, "redirect"];
+    if ![301, 302, 307, 308].contains(&redirect.status) {
+        let inner = steps!["listeners", place, "redirect", "status"];
+        let says = format!("{} is not the status of a redirect", redirect.status);
+        let problem = check.error(&inner, says).help("write 301, 302, 307 or 308");
+        check.push(problem);
+    }
+    let own = matches!(listener.address, Address::Tcp(at) if at.port() == redirect.port);
+    if own && listener.tls.is_some() {
+        let says = "this listener speaks TLS, and would send its clients to itself".to_owned();
+        let problem = check.error(&path, says).help("set it for a listener without `tls`");
+        check.push(problem);
     }
 }
 

@@ -18,8 +18,13 @@ const SIZES: [(&str, u64); 5] = [
     ("response_header_line", 1_048_575),
     ("request_body", u64::MAX),
 ];
-const COUNTS: [(&str, u64); 3] =
-    [("request_headers", 256), ("response_headers", 256), ("connections", 10_000_000)];
+const COUNTS: [(&str, u64); 5] = [
+    ("request_headers", 256),
+    ("response_headers", 256),
+    ("connections", 10_000_000),
+    ("connections_per_client", 10_000_000),
+    ("requests_per_connection", u32::MAX as u64),
+];
 
 /// Spans that may be zero: nothing is kept.
 const KEPT: [&str; 2] = ["idle", "keepalive"];

@@ -10,7 +10,7 @@ use super::address::Target;
 use super::health::{Eject, Health};
 use super::spread::{Balance, Hash, Queue, Retries};
 use super::text::ServerName;
-use crate::sections::{LimitsOverride, TimeoutsOverride};
+use crate::sections::{LimitsOverride, TimeoutsOverride, Version};
 
 /// A group of endpoints that answer the same requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +27,11 @@ pub struct Upstream {
     /// Whether it is a proxy whose `Proxy-Status` members are believed.
     #[serde(default)]
     pub hop: bool,
+    /// Whether each connection begins by telling whose it is, and in which version of the PROXY
+    /// protocol: the client's address and the one that it connected to. Connections are then shared by
+    /// requests of one client alone. Null: it does not.
+    #[serde(default)]
+    pub proxy_protocol: Option<Version>,
     /// How requests are spread over the endpoints.
     #[serde(default)]
     pub balance: Balance,

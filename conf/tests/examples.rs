@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use whodunit_conf::schema::health::{Eject, Health};
-use whodunit_conf::schema::listener::ListenerTls;
+use whodunit_conf::schema::listener::{HttpsRedirect, ListenerTls, Upgrade};
 use whodunit_conf::schema::route::answer::Notice;
 use whodunit_conf::schema::route::{
     Instead, Maintenance, Match, RequestEdits, Respond, ResponseEdits, Rewrite, Route,
@@ -48,6 +48,8 @@ fn the_full_example_is_the_defaults() {
     let upstreams = std::mem::take(&mut written.upstreams);
     let routes = std::mem::take(&mut written.routes);
     let secured = written.listeners.pop().and_then(|listener| listener.tls).expect("the last one");
+    let redirect = written.listeners.pop().and_then(|listener| listener.redirect);
+    assert_eq!(redirect, Some(Upgrade::To(HttpsRedirect::default())));
     assert_eq!(written, Config::default());
     let least = r#"{ "certificates": [], "client_auth": { "ca": "/etc/whodunit/clients.pem" } }"#;
     let least = serde_json::from_str(least).expect("what has no default");

@@ -8,6 +8,7 @@ use whodunit_filters::units::{Size, Span};
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
 use crate::schema::health::{Authority, Expect, Page, Share};
+use crate::schema::listener::Mode;
 use crate::schema::page::Statuses;
 use crate::schema::process::Account;
 use crate::schema::route::answer::MediaType;
@@ -52,6 +53,7 @@ pub(super) const READERS: &[(&str, Read)] = &[
     ("RequestField", by::<RequestField>),
     ("ResponseField", by::<ResponseField>),
     ("MediaType", by::<MediaType>),
+    ("Mode", by::<Mode>),
     ("Source", from::<Source>),
     ("RateBy", from::<rate::By>),
     ("ContentType", from::<ContentType>),

@@ -79,6 +79,8 @@ pub struct RequestFacts {
     pub protocol: &'static str,
     /// Stations in its trace that bear this node's name and a seal that does not hold.
     pub forged_hops: u32,
+    /// The address of the proxy in front that told by the PROXY protocol whose connection it is.
+    pub told_by: Option<Box<str>>,
 }
 
 /// How long each phase took; `None` for one that was never reached.

@@ -187,6 +187,8 @@ tokens! {
         PacketsLost = "packets_lost",
         /// Whether the other end confirmed every byte that was sent to it.
         Acknowledged = "acknowledged",
+        /// Whether the connection began with a header of the PROXY protocol, which not everybody expects.
+        Greeted = "proxy_protocol",
         /// Whether the other requests of the last minutes failed as well: `all`, `some`, `first`.
         /// Like all that follows, about the endpoint; about the upstream where there was none yet.
         Scope = "scope",

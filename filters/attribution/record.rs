@@ -37,6 +37,9 @@ pub struct Record {
     pub node: String,
     pub listener: String,
     pub client: String,
+    /// The proxy in front that told by the PROXY protocol that this is the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub told_by: Option<String>,
     /// The subject of the certificate by which the client proved who it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_subject: Option<String>,
@@ -166,6 +169,7 @@ impl Record {
             node: short(node),
             listener: short(&request.listener),
             client: short(&request.client),
+            told_by: request.told_by.as_deref().map(short),
             client_subject: request.client_subject.as_deref().map(short),
             method: short(&request.method),
             host: short(clean.host),

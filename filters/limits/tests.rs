@@ -30,6 +30,7 @@ fn the_defaults_are_those_that_users_were_promised() {
             "request_header": "32KiB", "request_headers": 100, "request_uri": "32KiB",
             "request_body": null, "response_header": "64KiB", "response_headers": 256,
             "response_header_line": "32KiB", "response_body": null, "connections": 20000,
+            "connections_per_client": null, "requests_per_connection": null,
         })
     );
 }

@@ -57,7 +57,7 @@ impl<P> Attributed<P> {
 
     /// Who keeps the door of this service.
     pub(crate) fn door(&self) -> Door {
-        Door { live: self.live.clone(), books: self.books.clone() }
+        Door { live: self.live.clone(), books: self.books.clone(), clients: Arc::default() }
     }
 }
 
@@ -108,6 +108,10 @@ where
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
+        if let Some(answer) = steps::sent_elsewhere(session)? {
+            given::give(session, &mut ctx.case, answer).await;
+            return Ok(true);
+        }
         let theirs = self.inner.request_filter(session, &mut ctx.inner);
         match guard::hook(Phase::Route, theirs).await {
             Ok(false) => steps::judge_request(session, &mut ctx.case)?,

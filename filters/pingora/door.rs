@@ -1,16 +1,20 @@
 //! The rules at the door, and the answer to a request that is turned away there.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{ACCEPT, HOST};
 use pingora::protocols::SocketDigest;
 use pingora::protocols::l4::socket::SocketAddr;
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::page::Grpc;
-use whodunit_filters::attribution::{Key, Phase, RequestFacts, RequestId, Side};
+use whodunit_filters::attribution::{Failure, Key, Phase, RequestFacts, RequestId, Side};
 use whodunit_filters::chain::Peer;
 use whodunit_filters::head::HeadLimits;
 use whodunit_filters::units::Size;
 
+use crate::clients::{Clients, Seat};
 use crate::context::Case;
 use crate::house::Entrance;
 use crate::ingress::{Doorman, Refusal, Rules};
@@ -23,6 +27,7 @@ use crate::settings::{Books, Live};
 pub(crate) struct Door {
     pub(crate) live: Live,
     pub(crate) books: Books,
+    pub(crate) clients: Arc<Clients>,
 }
 
 impl Doorman for Door {
@@ -34,9 +39,18 @@ impl Doorman for Door {
             request_header: timeouts.request_header.value.0,
             keepalive: timeouts.keepalive.value.0,
             write: timeouts.write.value.0,
-            requests: None,
+            requests: settings.limits.requests_per_connection.value,
             connections: i64::from(settings.limits.connections.value),
         }
+    }
+
+    fn admit(&self, ip: IpAddr) -> Result<Option<Seat>, Failure> {
+        let most = self.live.load().limits.connections_per_client.value;
+        most.map(|most| self.clients.seat(ip, most)).transpose()
+    }
+
+    fn trusts(&self, peer: Peer) -> bool {
+        self.live.load().chain.forwarded.trusts(peer)
     }
 
     fn counted(&self, state: Use, change: i64) {
@@ -82,6 +96,8 @@ impl Doorman for Door {
             path: refusal.head.target().map(std::borrow::Cow::into_owned).unwrap_or_default(),
             protocol: refusal.head.protocol(),
             forged_hops: 0,
+            told_by: (refusal.entrance.and_then(Entrance::of))
+                .and_then(|entrance| entrance.told_by.clone()),
         };
         let asked = Asked {
             accept: refusal.head.field(ACCEPT.as_str()),

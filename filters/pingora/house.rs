@@ -14,9 +14,11 @@ mod caller;
 mod entrance;
 mod guests;
 mod hello;
+mod introduction;
 mod listener;
 mod opening;
 mod plain;
+mod redirect;
 mod shake;
 mod sockets;
 mod straits;
@@ -39,8 +41,10 @@ use tokio::time::sleep;
 
 use self::caller::Caller;
 pub(crate) use self::entrance::Entrance;
+use self::introduction::Introduction;
 pub use self::listener::{Listener, Terms};
 use self::plain::Plain;
+pub use self::redirect::Redirect;
 pub use self::sockets::Sockets;
 use self::straits::Straits;
 pub use self::tls::{Certified, ClientAuth, Flaw, ServerTls, ServerTlsSettings};
@@ -112,13 +116,23 @@ where
     }
 
     fn admit(&self, plain: Plain, listener: &Arc<Listener>, stop: ShutdownWatch) {
-        let (ingress, terms) = (self.ingress.clone(), listener.in_force());
-        let tally = Tally::new(ingress.door().clone());
+        let (ingress, mut terms) = (self.ingress.clone(), listener.in_force());
+        let mut tally = Tally::new(ingress.door().clone());
         listener.guests().admit(async move {
+            let mut plain = plain;
+            if terms.proxy_protocol {
+                let introduction = Introduction { ingress: &ingress, terms: &terms };
+                match Box::pin(introduction.hear(plain, &stop)).await {
+                    Some(heard) => (plain, terms) = heard,
+                    None => return,
+                }
+            }
             // Between here and the first request a connection says who calls. What that takes is
             // kept no longer.
             let caller = match &terms.tls {
-                Some(tls) => Box::pin(welcome::secure(&ingress, plain, tls, &terms)).await,
+                Some(tls) => {
+                    Box::pin(welcome::secure(&ingress, plain, tls, &terms, &mut tally)).await
+                }
                 None => Some(Caller::plain(plain, terms.digest.clone())),
             };
             drop(terms);

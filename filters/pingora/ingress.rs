@@ -5,6 +5,7 @@
 //! of its own; what is no good request it refuses through its [`Doorman`], and what is one it
 //! hands to Pingora behind a gate that lets through just this request.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,9 +23,11 @@ use tokio::time::timeout;
 use whodunit_filters::attribution::cause::proxy::PROXY_OVERLOADED;
 use whodunit_filters::attribution::ledger::Use;
 use whodunit_filters::attribution::{Failure, Fault, Key, Phase, Side};
+use whodunit_filters::chain::Peer;
 use whodunit_filters::head::{Glimpse, HeadFacts, HeadLimits};
 
 use crate::arrival::{Arrival, ClientFacts, Left, Persisted};
+use crate::clients::Seat;
 use crate::gate::{Gate, Slot};
 use crate::http2;
 use crate::linger::{has_more, linger, part};
@@ -54,6 +57,19 @@ pub(crate) struct Rules {
 pub(crate) trait Doorman: Send + Sync + 'static {
     /// The rules; asked for each request anew, so it has to be cheap.
     fn rules(&self) -> Rules;
+
+    /// A place for a connection of the client at this address, where those are counted.
+    ///
+    /// # Errors
+    /// The refusal, where it has as many as it may.
+    fn admit(&self, _: IpAddr) -> Result<Option<Seat>, Failure> {
+        Ok(None)
+    }
+
+    /// Whether a peer is a proxy whose word about the client is believed.
+    fn trusts(&self, _: Peer) -> bool {
+        false
+    }
 
     /// Counts connections into a use, or out of it.
     fn counted(&self, state: Use, change: i64);
@@ -130,16 +146,26 @@ impl<A: HttpServerApp + Send + Sync + 'static> Ingress<A> {
         visit.serve().await;
     }
 
-    /// Why one more connection is not served, if there are too many.
-    pub(crate) fn overload(&self, rules: &Rules) -> Option<Failure> {
+    /// Why one more connection is not served, if there are too many in all or of its client. Where
+    /// those of a client are counted, it has its place from here on.
+    pub(crate) fn overload(
+        &self,
+        rules: &Rules,
+        socket: Option<&SocketDigest>,
+        tally: &mut Tally,
+    ) -> Option<Failure> {
         let open = self.door.open();
-        let overload = || {
-            Failure::denied(&PROXY_OVERLOADED)
+        if open > rules.connections {
+            let overload = Failure::denied(&PROXY_OVERLOADED)
                 .with(Key::Open, u64::try_from(open).unwrap_or(0))
                 .with(Key::MaxCount, u64::try_from(rules.connections).unwrap_or(0))
-                .with(Key::Setting, "limits.connections")
+                .with(Key::Setting, "limits.connections");
+            return Some(overload);
+        }
+        let Some(SocketAddr::Inet(peer)) = socket.and_then(SocketDigest::peer_addr) else {
+            return None;
         };
-        (open > rules.connections).then(overload)
+        tally.seat(|| self.door.admit(peer.ip())).err()
     }
 
     /// Records what ended a request, and answers it if there is anybody to be answered.
@@ -185,9 +211,12 @@ struct Visit<'a, A> {
 impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
     async fn serve(mut self) {
         let rules = self.ingress.door.rules();
-        if let Some(overload) = self.ingress.overload(&rules) {
+        let socket = self.reader.stream().get_socket_digest();
+        let overload = self.ingress.overload(&rules, socket.as_deref(), &mut self.tally);
+        if let Some(overload) = overload {
             return Box::pin(self.refuse(overload, Instant::now(), None)).await;
         }
+        drop(socket);
         if self.reader.stream().selected_alpn_proto() == Some(ALPN::H2) {
             return self.turn_to_http2().await;
         }

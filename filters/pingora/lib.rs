@@ -17,6 +17,7 @@ mod arrival;
 mod attributed;
 mod audience;
 mod circumstances;
+mod clients;
 pub mod connect;
 mod connections;
 mod context;
@@ -58,10 +59,11 @@ pub use attributed::Attributed;
 pub use audience::Audience;
 pub use context::Context;
 pub use house::{
-    Certified, ClientAuth, Flaw, House, Listener, ServerTls, ServerTlsSettings, Sockets, Terms,
-    service,
+    Certified, ClientAuth, Flaw, House, Listener, Redirect, ServerTls, ServerTlsSettings, Sockets,
+    Terms, service,
 };
 pub use listeners::Listeners;
 pub use note::{Inquiry, Known, Note, Noted, deny, deny_for, fail_at};
 pub use observe::{connection_lost, fell_silent, not_looked_at, not_reached};
 pub use settings::{Books, Live, LogSink, Settings, Sink, Which};
+pub use view::ends;

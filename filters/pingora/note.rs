@@ -100,7 +100,7 @@ impl Known {
     /// The listener that the request came in at, by its name.
     #[must_use]
     pub fn listener(&self, session: &Session) -> Option<Arc<str>> {
-        session.server_addr().map(|at| self.settings.listeners.name(at))
+        view::entered(session).map(|at| at.name(&self.settings.listeners))
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) use self::broken::{broke, refused_early, served};
 pub(crate) use self::inquire::{Pending, commented, inquired, noted};
 pub(crate) use self::invite::invite;
 pub(crate) use self::sending::{forwarding, one_hop, uploaded, uploading, withdrawn};
+use crate::answer::Answer;
 use crate::arrival::Arrival;
 use crate::connections::Connections;
 use crate::context::Case;
@@ -74,6 +75,12 @@ pub(crate) fn begin(session: &mut Session, case: &mut Case) -> Result<()> {
     session.set_read_timeout(Some(timeouts.request_body.value.0));
     session.set_write_timeout(Some(timeouts.write.value.0));
     refusal.map_or(Ok(()), |refusal| Err(deny(refusal)))
+}
+
+/// The answer to a request that came in at a listener which serves none.
+pub(crate) fn sent_elsewhere(session: &Session) -> Result<Option<Answer>> {
+    let redirect = view::entrance(session).and_then(|entrance| entrance.redirect.as_deref());
+    redirect.map_or(Ok(None), |redirect| redirect.answer(session).map_err(deny))
 }
 
 /// The route is known: the chain judges the request.

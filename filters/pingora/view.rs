@@ -1,6 +1,6 @@
 //! What filters and records see of a Pingora session.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr as InetAddress};
 
 use http::{HeaderMap, HeaderName, Version, header as names};
 use pingora::http::RequestHeader;
@@ -8,10 +8,16 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::Session;
 use whodunit_filters::attribution::RequestFacts;
 use whodunit_filters::chain::{Peer, RequestView};
+use whodunit_filters::proxied::Told;
 
 use crate::context::Case;
 use crate::house::Entrance;
 use crate::listeners::{Where, address};
+use crate::note::Noted;
+
+/// Where a client connected to that came by a Unix socket.
+const NOWHERE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const NOWHERE_IN_IPV6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// The request, as it came from the client.
 pub(crate) fn request<'a>(session: &'a Session, case: &'a Case) -> RequestView<'a> {
@@ -51,6 +57,27 @@ pub(crate) fn client(session: &Session, case: &Case) -> Option<IpAddr> {
     case.settings.chain.forwarded.real_client(peer(session), &session.req_header().headers)
 }
 
+/// Whose connection the request came over, as the next proxy is told of it: the client itself, and
+/// the address that it connected to. The port of a client whose own connection ends at another proxy
+/// is not known, and told as 0.
+#[must_use]
+pub fn ends(session: &Session) -> Told {
+    let Some(ip) = session.known().and_then(|known| known.client) else { return Told::Unknown };
+    let inet = |address: Option<&SocketAddr>| match address {
+        Some(SocketAddr::Inet(address)) => Some(*address),
+        Some(SocketAddr::Unix(_)) | None => None,
+    };
+    let peer = inet(session.client_addr()).filter(|peer| peer.ip().to_canonical() == ip);
+    let to = inet(session.server_addr()).map_or_else(
+        || {
+            let nowhere = if ip.is_ipv4() { NOWHERE } else { NOWHERE_IN_IPV6 };
+            InetAddress::new(nowhere, 0)
+        },
+        |to| InetAddress::new(to.ip().to_canonical(), to.port()),
+    );
+    Told::Client { from: InetAddress::new(ip, peer.map_or(0, |peer| peer.port())), to }
+}
+
 /// What was asked for, for a record.
 pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
     let request = session.req_header();
@@ -64,6 +91,7 @@ pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
         host: host(request).unwrap_or_default().to_owned(),
         path: text(request.raw_path()),
         protocol: protocol(request.version),
+        told_by: entrance(session).and_then(|entrance| entrance.told_by.clone()),
         forged_hops: trace.map_or(0, |trace| trace.forged),
     }
 }

@@ -65,6 +65,9 @@ pub(crate) fn note(wire: &Wire, failure: &mut Failure) {
     if wire.late > 0 {
         failure.evidence.set_if_absent(Key::SynRetransmits, u64::from(wire.late));
     }
+    if wire.greeted.load(Ordering::Relaxed) {
+        failure.evidence.set_if_absent(Key::Greeted, true);
+    }
     if wire.http2.load(Ordering::Relaxed) {
         of_http2(wire, failure);
     }

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use whodunit_conf::schema::address::Address;
-use whodunit_conf::schema::listener::Listener as Section;
+use whodunit_conf::schema::listener::{HttpsRedirect, Listener as Section, Upgrade};
 use whodunit_conf::{Checked, Problems, Step};
-use whodunit_pingora::{House, Listener, Terms};
+use whodunit_pingora::{House, Listener, Redirect, Terms};
 
 use super::Refusal;
 use super::inherited::Inherited;
@@ -98,8 +99,14 @@ impl Floor {
                 }
                 None => None,
             };
-            let terms = Terms { h2c: section.h2c, tls };
+            let (h2c, proxy_protocol) = (section.h2c, section.proxy_protocol);
+            let redirect = section.redirect.as_ref().map(sent);
+            let terms = Terms { h2c, proxy_protocol, redirect, tls };
             if let Some(kept) = kept {
+                if let Err(refusal) = listen::permit(section) {
+                    let keys = [Step::Key("listeners"), Step::Index(place), Step::Key("mode")];
+                    wrong.push((keys.to_vec(), refusal.0));
+                }
                 listeners.push((Open { terms, ..kept }, None));
                 continue;
             }
@@ -209,6 +216,14 @@ impl Floor {
     fn locked(&self) -> MutexGuard<'_, Vec<Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the clients of a listener are sent.
+fn sent(section: &Upgrade) -> Redirect {
+    let HttpsRedirect { port, status, except } = section.settings();
+    let status = StatusCode::from_u16(status).expect("checked to be one");
+    let except = except.iter().map(|prefix| prefix.as_str().to_owned()).collect();
+    Redirect { port, status, except }
 }
 
 impl Open {

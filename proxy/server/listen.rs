@@ -1,9 +1,10 @@
 //! Sockets, bound before anything else: one that cannot be had ends the process at once.
 
+use std::fs::Permissions;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use socket2::{Domain, Protocol, Socket, Type};
 use whodunit_conf::Config;
 use whodunit_conf::schema::address::Address;
-use whodunit_conf::schema::listener::Listener;
+use whodunit_conf::schema::listener::{Listener, Mode};
 use whodunit_pingora::Sockets;
 
 use super::Refusal;
@@ -67,10 +68,21 @@ pub(super) fn bind(config: &Config, inherited: &Inherited) -> Result<Vec<Bound>,
 
 /// Binds one of them.
 pub(super) fn bind_one(listener: &Listener, inherited: &Inherited) -> Result<Bound, Refusal> {
-    match &listener.address {
-        Address::Tcp(address) => inet(*address, inherited),
+    let bound = match &listener.address {
+        Address::Tcp(address) => inet(*address, listener.reuse_port, inherited),
         Address::Unix(path) => unix(path.as_ref(), inherited),
-    }
+    }?;
+    permit(listener)?;
+    Ok(bound)
+}
+
+/// Sets who may connect to a Unix socket, where that is set.
+pub(super) fn permit(listener: &Listener) -> Result<(), Refusal> {
+    let (Address::Unix(path), Some(Mode(mode))) = (&listener.address, listener.mode) else {
+        return Ok(());
+    };
+    let set = std::fs::set_permissions(path, Permissions::from_mode(mode));
+    set.map_err(|error| Refusal(format!("{} cannot be given its mode: {error}", path.display())))
 }
 
 /// Binds the admin listener, if there is one.
@@ -81,22 +93,26 @@ pub(super) fn admin(
     let Some(address) = config.admin.address.as_ref().and_then(Address::tcp) else {
         return Ok(None);
     };
-    open(address, inherited).map(Some).map_err(|error| refusal(&address.to_string(), &error))
+    open(address, false, inherited).map(Some).map_err(|error| refusal(&address.to_string(), &error))
 }
 
-fn inet(address: SocketAddr, inherited: &Inherited) -> Result<Bound, Refusal> {
-    let socket = open(address, inherited).map_err(|error| refusal(&address.to_string(), &error))?;
+fn inet(address: SocketAddr, shared: bool, inherited: &Inherited) -> Result<Bound, Refusal> {
+    let socket =
+        open(address, shared, inherited).map_err(|error| refusal(&address.to_string(), &error))?;
     let at = socket.local_addr().map_err(|error| refusal(&address.to_string(), &error))?;
     let name: Arc<str> = at.to_string().into();
     Ok(Bound::Inet { socket, name, at })
 }
 
-fn open(address: SocketAddr, inherited: &Inherited) -> io::Result<TcpListener> {
+fn open(address: SocketAddr, shared: bool, inherited: &Inherited) -> io::Result<TcpListener> {
     if let Some(Heirloom::Tcp(listener)) = inherited.take(&Address::Tcp(address)) {
         return Ok(listener);
     }
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    if shared {
+        socket.set_reuse_port(true)?;
+    }
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }

@@ -1,12 +1,14 @@
 //! A picked endpoint as a peer that Pingora can connect to.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
 use whodunit_filters::attribution::cause::proxy::PROXY_CONFIG_INVALID;
 use whodunit_filters::attribution::{Failure, Key, NextHop};
+use whodunit_filters::proxied::Greeting;
 use whodunit_filters::timeouts::TimeoutsInForce;
 use whodunit_pingora::connect::{Latch, Line, Patience, Protocol};
 
@@ -36,7 +38,8 @@ pub enum Source {
 /// clear.
 static ALONE: AtomicU64 = AtomicU64::new(1 << 63);
 
-/// Builds the peer.
+/// Builds the peer. `greeting` tells whose connection it is, if that is to be told: a connection is
+/// used again only where it would be told the same, byte for byte.
 ///
 /// # Errors
 /// `proxy_config_invalid` when the certificate is to be verified and there is no name to verify
@@ -46,6 +49,7 @@ pub fn dial(
     picked: &Picked,
     timeouts: &TimeoutsInForce,
     source: Source,
+    greeting: Option<&Greeting>,
 ) -> Result<Dialled, Failure> {
     let secured = upstream.line.tls.is_some();
     let sni = if secured {
@@ -66,20 +70,24 @@ pub fn dial(
     peer.options.read_timeout = Some(timeouts.read.value.0);
     peer.options.write_timeout = Some(timeouts.write.value.0);
     peer.options.idle_timeout = Some(timeouts.idle.value.0);
-    peer.group_key = upstream.fingerprint;
+    peer.group_key =
+        greeting.map_or(upstream.fingerprint, |greeting| group(upstream.fingerprint, greeting));
     if source != Source::Pooled {
         peer.group_key = ALONE.fetch_add(1, Ordering::Relaxed);
         peer.options.idle_timeout = Some(Duration::from_millis(1));
     }
     let latch = (source == Source::Upgrade).then(Latch::default);
-    let line = match &latch {
-        // Only HTTP/1.1 knows how to change into another protocol.
-        Some(latch) => Arc::new(Line {
-            tls: upstream.line.tls.clone(),
-            protocol: Protocol::Http1,
-            latch: Some(latch.clone()),
-        }),
-        None => upstream.line.clone(),
+    let line = if latch.is_none() && greeting.is_none() {
+        upstream.line.clone()
+    } else {
+        let line = &upstream.line;
+        Arc::new(Line {
+            tls: line.tls.clone(),
+            // Only HTTP/1.1 knows how to change into another protocol.
+            protocol: if latch.is_some() { Protocol::Http1 } else { line.protocol },
+            latch: latch.clone(),
+            greeting: greeting.cloned(),
+        })
     };
     let patience = Patience { connect: timeouts.connect.value.0, tls: timeouts.tls.value.0 };
     line.string(&mut peer, patience);
@@ -87,6 +95,13 @@ pub fn dial(
         peer.options.max_h2_streams = 1;
     }
     Ok(Dialled { peer: Box::new(peer), latch })
+}
+
+/// The group of the connections that began so. That two of them come to the same group is as
+/// unlikely as a key of 63 bits is guessed; nobody outside can work towards it.
+fn group(fingerprint: u64, greeting: &Greeting) -> u64 {
+    static KEYS: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    KEYS.hash_one((fingerprint, greeting)) >> 1
 }
 
 /// The name to ask an endpoint for, and to look for in its certificate. `name` is its own.

@@ -14,6 +14,7 @@ use whodunit_conf::schema::address::Target;
 use whodunit_conf::schema::health::{Eject, Health};
 use whodunit_conf::schema::spread::{Balance, By};
 use whodunit_filters::attribution::{Evidence, Failure, NextHop};
+use whodunit_filters::proxied::{Greeting, Told, Version};
 use whodunit_pingora::connect::{Line, Protocol};
 
 pub use self::pick::{Ask, Picked};
@@ -44,6 +45,8 @@ pub struct Upstream {
     pub verify: bool,
     /// Tells apart the connections of upstreams that differ in any of these.
     pub fingerprint: u64,
+    /// Whether the endpoints are told whose connection it is, and how.
+    pub proxied: Option<Version>,
     /// How many attempts a request may have in all, the first included.
     pub attempts: usize,
     /// How long the second attempt waits at most.
@@ -79,7 +82,13 @@ impl Upstream {
             sni: tls.as_ref().and_then(|tls| tls.sni.clone()),
             verify: tls.as_ref().is_some_and(|tls| tls.verify),
             fingerprint: hasher.finish() >> 1,
-            line: Arc::new(Line { tls: tls.map(|tls| tls.ready), protocol, latch: None }),
+            line: Arc::new(Line {
+                tls: tls.map(|tls| tls.ready),
+                protocol,
+                latch: None,
+                greeting: None,
+            }),
+            proxied: None,
             attempts: 1,
             backoff: None,
             budget: None,
@@ -91,6 +100,16 @@ impl Upstream {
             by: By::Client,
             slow_start: None,
         }
+    }
+
+    /// The same, whose endpoints are told in this version of the PROXY protocol whose connection it
+    /// is. What nobody asked for is our own.
+    #[must_use]
+    pub fn telling(mut self, version: Option<Version>) -> Self {
+        let greeting = version.map(|version| Greeting::new(version, Told::Own));
+        self.line = Arc::new(Line { greeting, ..Line::clone(&self.line) });
+        self.proxied = version;
+        self
     }
 }
 

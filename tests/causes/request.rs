@@ -41,6 +41,17 @@ cases! {
         || plain("GET / HTTP/1.1\r\nHost: app.test\r\nBad\u{1}Name: x\r\n\r\n");
     client_request_line_malformed = Expected { evidence: &["rule"], ..REFUSED },
         || plain("GET /a b c HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    client_proxy_protocol_invalid = Expected {
+        cause: "client_proxy_protocol_invalid",
+        params: &[("status-code", "400")],
+        evidence: &["rule", "looks_like"],
+        ..REFUSED
+    }, || {
+        let origin = Origin::answering(OK);
+        let told = Settings::to(&origin).proxied().start().get("/");
+        assert!(origin.requests().is_empty(), "the origin saw {:?}", origin.requests());
+        told
+    };
     client_request_ambiguous = Expected {
         cause: "client_request_ambiguous",
         params: &[("status-code", "400")],

@@ -30,6 +30,11 @@ impl Client {
         Self { stream, buffer: Vec::new(), over: None }
     }
 
+    /// Its own address.
+    pub(crate) fn own(&self) -> SocketAddr {
+        self.stream.local_addr().expect("it is connected")
+    }
+
     /// Sends these bytes. An end that has left already is no failure here: its answer may lie in
     /// the buffer.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -127,6 +127,18 @@ impl Settings {
         self
     }
 
+    /// The listener that was named last has this key besides, as in `redirect: https`.
+    pub(crate) fn listening(mut self, entry: &str) -> Self {
+        let listener = self.listeners.last_mut().expect("there is a listener");
+        write!(listener, ", {entry}").expect("a string takes it");
+        self
+    }
+
+    /// The listener that was named last has the proxies in front tell whose connection it is.
+    pub(crate) fn proxied(self) -> Self {
+        self.listening("proxy_protocol: true")
+    }
+
     /// The listener that was named last speaks TLS with these certificates, and has these keys in
     /// its `tls` besides, as in `min_version: "1.3"`.
     pub(crate) fn secured(mut self, identities: &[&Identity], more: &str) -> Self {

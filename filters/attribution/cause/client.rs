@@ -166,6 +166,25 @@ rows! {
         when: by_denial,
         witness: || witness::ended(Failure::denied(&CLIENT_METHOD_REFUSED).with(Key::Method, "TRACE")),
     };
+    CLIENT_PROXY_PROTOCOL_INVALID = Row {
+        id: "client_proxy_protocol_invalid",
+        party: Party::Client,
+        phase: Phase::Request,
+        error: Some(ErrorType::HttpRequestError),
+        standard: Status::Code(400),
+        cloudflare: Status::Code(400),
+        again: Again::Never,
+        meaning: "A proxy in front of this one did not begin its connection as the listener demands of it: with a header of the PROXY protocol, which tells whose connection it is.",
+        says: "The connection does not begin with a valid PROXY protocol header: {rule}[; it looks like {looks_like}].",
+        remedy: "Let the proxy at the other end send the PROXY protocol (version 1 or 2) to this listener. Or, if it is none, set `proxy_protocol: false` for the listener, or take that address out of `forwarded.trusted`.",
+        details: "no valid PROXY protocol header[: {rule}][, looks like {looks_like}]",
+        proof: &[Key::Rule],
+        elsewhere: &[("nginx", "broken header while reading PROXY protocol"), ("HAProxy", "Received something which does not look like a PROXY protocol header"), ("Envoy", "failed to read proxy protocol")],
+        when: by_denial,
+        witness: || witness::ended(
+            Failure::denied(&CLIENT_PROXY_PROTOCOL_INVALID).with(Key::Rule, "no PROXY protocol header").with(Key::LooksLike, "HTTP"),
+        ),
+    };
     CLIENT_SLOW_READER = Row {
         id: "client_slow_reader",
         party: Party::Client,

@@ -13,7 +13,7 @@ use crate::attribution::evidence::{Certainty, Evidence};
 const IDS: &str = "
     client_request_malformed client_request_ambiguous client_header_too_large client_uri_too_long
     client_body_too_large client_method_refused client_plain_http_on_tls_port client_tls_failed
-    client_slow client_aborted client_slow_reader
+    client_slow client_aborted client_slow_reader client_proxy_protocol_invalid
     denied_by_policy rate_limited no_route no_endpoints upstream_limit_reached proxy_overloaded
     address_prohibited loop_detected proxy_ports_exhausted proxy_files_exhausted
     proxy_config_invalid proxy_bug tls_peer_not_tls origin_expects_tls

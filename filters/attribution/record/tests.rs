@@ -29,6 +29,7 @@ fn a_record_tells_everything() {
         path: "/api/x?token=s3cret&a=b".into(),
         protocol: "HTTP/1.1",
         forged_hops: 0,
+        told_by: None,
     }));
     exchange.route = Some("api".into());
     exchange.upstream = Some("api".into());

@@ -12,6 +12,7 @@ use pingora::protocols::l4::stream::Stream;
 use pingora::protocols::tls::CustomALPN;
 use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorType};
+use whodunit_filters::proxied::Greeting;
 
 use super::latch::Latch;
 use super::tls::Tls;
@@ -44,6 +45,9 @@ pub struct Line {
     pub protocol: Protocol,
     /// Holds back the answer to an upgrade.
     pub latch: Option<Latch>,
+    /// What is sent before anything else, TLS included: whose connection it is. Connections that
+    /// begin otherwise need another `group_key`, or a client is taken for another one.
+    pub greeting: Option<Greeting>,
 }
 
 /// What a connection may take.

@@ -37,6 +37,8 @@ pub(crate) struct Wire {
     pub(crate) took: Duration,
     /// When it stood.
     pub(crate) born: Instant,
+    /// Whether it began by telling whose connection it is.
+    pub(crate) greeted: AtomicBool,
     /// Whether HTTP/2 is spoken.
     pub(crate) http2: AtomicBool,
     /// Whether it carried a request before the one that it carries.
@@ -83,6 +85,7 @@ impl Wire {
             late,
             took,
             born: Instant::now(),
+            greeted: AtomicBool::new(false),
             http2: AtomicBool::new(false),
             reused: AtomicBool::new(false),
             tls: OnceLock::new(),

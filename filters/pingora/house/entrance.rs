@@ -6,6 +6,8 @@ use http::HeaderName;
 use pingora::http::ResponseHeader;
 use pingora::protocols::raw_connect::ProxyDigest;
 
+use super::redirect::Redirect;
+
 /// The listener that a connection belongs to, and what holds for it there.
 #[derive(Clone, Debug)]
 pub(crate) struct Entrance {
@@ -13,6 +15,10 @@ pub(crate) struct Entrance {
     pub(crate) listener: Arc<str>,
     /// Whether HTTP/2 may come without TLS.
     pub(crate) h2c: bool,
+    /// Where its requests are sent instead of being served.
+    pub(crate) redirect: Option<Arc<Redirect>>,
+    /// The proxy that told by the PROXY protocol whose connection it is.
+    pub(crate) told_by: Option<Box<str>>,
     /// The subject of the certificate by which the client proved who it is.
     pub(crate) subject: Option<Box<str>>,
     /// The field in which the origin is told.

@@ -7,6 +7,7 @@ use pingora::protocols::raw_connect::ProxyDigest;
 
 use super::entrance::Entrance;
 use super::guests::Guests;
+use super::redirect::Redirect;
 use super::tls::ServerTls;
 
 /// What holds for the connections of a listener.
@@ -15,6 +16,11 @@ pub struct Terms {
     /// Whether HTTP/2 is taken without TLS as well, by prior knowledge (RFC 9113 section 3.3).
     /// Default: no.
     pub h2c: bool,
+    /// Whether trusted proxies have to tell whose connection it is, by a header of the PROXY protocol
+    /// before anything else. From anybody else none is taken. Default: no.
+    pub proxy_protocol: bool,
+    /// Where its requests are sent instead of being served. Default: nowhere.
+    pub redirect: Option<Redirect>,
     /// How its connections are secured. Default: not at all.
     pub tls: Option<ServerTls>,
 }
@@ -29,9 +35,10 @@ pub struct Listener {
 }
 
 /// Terms, and what tells each connection of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct InForce {
     pub(super) digest: Arc<ProxyDigest>,
+    pub(super) proxy_protocol: bool,
     pub(super) tls: Option<ServerTls>,
 }
 
@@ -40,8 +47,16 @@ impl InForce {
         let tls = terms.tls.clone();
         let forward = tls.as_ref().and_then(ServerTls::forward).cloned();
         let (listener, h2c) = (name.clone(), terms.h2c);
-        let entrance = Entrance { listener, h2c, subject: None, forward };
-        Self { digest: entrance.digest(), tls }
+        let redirect = terms.redirect.clone().map(Arc::new);
+        let entrance = Entrance { listener, h2c, subject: None, forward, redirect, told_by: None };
+        let proxy_protocol = terms.proxy_protocol;
+        Self { digest: entrance.digest(), proxy_protocol, tls }
+    }
+
+    /// The same for a connection of which a proxy told whose it is.
+    pub(super) fn told_by(&self, proxy: Box<str>) -> Self {
+        let shared = Entrance::of(&self.digest).expect("it was made of one").clone();
+        Self { digest: Entrance { told_by: Some(proxy), ..shared }.digest(), ..self.clone() }
     }
 }
 

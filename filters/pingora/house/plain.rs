@@ -1,6 +1,7 @@
 //! A client's connection as it was accepted.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr as InetAddress;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use pingora::protocols::l4::socket::SocketAddr;
 use pingora::protocols::{SocketDigest, TimingDigest};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -37,7 +39,21 @@ impl Plain {
 
     /// Gives back what was read and belongs to whoever serves it.
     pub(super) fn unread(&mut self, bytes: Bytes) {
-        self.ahead = bytes;
+        // Not all of what was given back before may have been read.
+        self.ahead = if self.ahead.is_empty() {
+            bytes
+        } else {
+            [bytes, std::mem::take(&mut self.ahead)].concat().into()
+        };
+    }
+
+    /// It is the connection of somebody else, who connected to another address.
+    pub(super) fn introduce(&mut self, from: InetAddress, to: InetAddress) {
+        let addresses = SocketDigest::from_raw_fd(self.fd());
+        // New cells are empty.
+        let _ = addresses.peer_addr.set(Some(SocketAddr::Inet(from)));
+        let _ = addresses.local_addr.set(Some(SocketAddr::Inet(to)));
+        self.addresses = Arc::new(addresses);
     }
 
     /// Its descriptor.

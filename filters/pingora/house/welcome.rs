@@ -19,6 +19,7 @@ use super::subject;
 use super::tls::ServerTls;
 use crate::arrival::ClientFacts;
 use crate::ingress::{Ingress, Refusal};
+use crate::tally::Tally;
 
 /// Secures it; `None` where nothing came of that, which is recorded.
 pub(super) async fn secure<A: HttpServerApp + Send + Sync + 'static>(
@@ -26,12 +27,13 @@ pub(super) async fn secure<A: HttpServerApp + Send + Sync + 'static>(
     plain: Plain,
     tls: &ServerTls,
     terms: &InForce,
+    tally: &mut Tally,
 ) -> Option<Caller> {
     let began = Instant::now();
     let rules = ingress.door().rules();
     let addresses = plain.addresses.clone();
     let note = |failure, came| tell(ingress, failure, came, began, &addresses, &terms.digest);
-    if let Some(overload) = ingress.overload(&rules) {
+    if let Some(overload) = ingress.overload(&rules, Some(&addresses), tally) {
         // An answer would take a handshake, which costs more than anything else.
         note(overload, 0);
         return None;

@@ -13,6 +13,7 @@ use pingora::upstreams::peer::Peer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
+use whodunit_filters::proxied::{Told, Version};
 use whodunit_pingora::{Attributed, Settings};
 
 use super::super::tls::{Tls, TlsSettings};
@@ -42,7 +43,7 @@ fn picked(next_hop: NextHop, name: Option<&str>) -> Picked {
 }
 
 fn peer(tls: Option<TlsSettings>, hop: &Picked, source: Source) -> Box<HttpPeer> {
-    dial(&upstream(tls), hop, &timeouts(), source).expect("a peer").peer
+    dial(&upstream(tls), hop, &timeouts(), source, None).expect("a peer").peer
 }
 
 /// What needs no authorities of the system's.
@@ -74,7 +75,7 @@ fn the_server_name_is_never_empty_when_it_matters() {
         ..upstream(Some(open()))
     };
     let named = |upstream: &Upstream, hop: &Picked| {
-        dial(upstream, hop, &timeouts(), Source::Pooled).map(|dialled| dialled.peer.sni)
+        dial(upstream, hop, &timeouts(), Source::Pooled, None).map(|dialled| dialled.peer.sni)
     };
     let address = NextHop::Inet(([127, 0, 0, 1], 443).into());
     let by_name = picked(address.clone(), Some("a.test."));
@@ -101,6 +102,27 @@ fn upgrades_share_no_connection_and_others_do() {
             peer(None, &hop, Source::Pooled).reuse_hash()
         );
     }
+}
+
+#[test]
+fn connections_are_shared_only_where_the_same_is_told_of_them() {
+    let hop = picked(NextHop::Inet(([127, 0, 0, 1], 80).into()), None);
+    let upstream = upstream(None).telling(Some(Version::V2));
+    let hash = |port: u16, source| {
+        let told = Told::Client { from: ([203, 0, 113, 9], port).into(), to: hop_at() };
+        let greeting = Greeting::new(Version::V2, told);
+        let dialled = dial(&upstream, &hop, &timeouts(), source, Some(&greeting));
+        dialled.expect("a peer").peer.reuse_hash()
+    };
+    assert_eq!(hash(5000, Source::Pooled), hash(5000, Source::Pooled));
+    assert_ne!(hash(5000, Source::Pooled), hash(5001, Source::Pooled));
+    assert_ne!(hash(5000, Source::Fresh), hash(5000, Source::Fresh));
+    let plain = peer(None, &hop, Source::Pooled).reuse_hash();
+    assert_ne!(hash(5000, Source::Pooled), plain);
+}
+
+fn hop_at() -> SocketAddr {
+    ([192, 0, 2, 1], 80).into()
 }
 
 /// A proxy in front of an origin that answers `101` before it was asked anything.
@@ -130,6 +152,7 @@ impl ProxyHttp for Front {
             &hop,
             &timeouts(),
             if self.latched { Source::Upgrade } else { Source::Pooled },
+            None,
         )
         .expect("a peer");
         // Without the latch, too, each upgrade has a connection of its own.

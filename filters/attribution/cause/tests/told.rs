@@ -28,6 +28,7 @@ fn settled(row: Cause) -> Exchange {
         path: "/api/x?token=s3cret&a=\"b\"".into(),
         protocol: "HTTP/1.1",
         forged_hops: 0,
+        told_by: None,
     }));
     if let Some(attempt) = exchange.last_attempt_mut() {
         attempt.took = Some(Duration::from_micros(1_750));
