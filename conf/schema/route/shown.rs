@@ -23,7 +23,7 @@ pub(crate) fn mask(route: &mut Value) {
             let secret = HINTS.iter().any(|hint| name.contains(hint));
             match value {
                 Value::Object(form) if secret => {
-                    form.entry("regex").and_modify(|regex| hide(regex));
+                    form.entry("regex").and_modify(hide);
                 }
                 value if secret => hide(value),
                 _ => {}
