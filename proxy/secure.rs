@@ -111,7 +111,7 @@ fn certified(files: &Certificate) -> Result<Certified, (&'static str, String)> {
     let chain = certificates(&files.cert).map_err(|says| ("cert", says))?;
     let key = private_key(&files.key).map_err(|says| ("key", says))?;
     let (cert, path) = (files.cert.display(), files.key.display());
-    Certified::new(chain, key).map_err(|flaw| match flaw {
+    Certified::new(chain, &key).map_err(|flaw| match flaw {
         Flaw::Key => ("key", format!("{path} holds a key of a kind that is not supported")),
         Flaw::Mismatch => ("key", format!("{path} does not belong to the certificate in {cert}")),
         _ => ("cert", format!("{cert} holds a certificate that cannot be used")),

@@ -29,7 +29,7 @@ fn turned_away(proxy: &Proxy, wants: &Wants, rule: &str) {
     let told = proxy.exchange(|| {
         // In TLS 1.3 a client has heard all that it waits for before it is judged.
         let refused = wants.connect(proxy.address(), "app.test").and_then(|mut c| c.get(""));
-        refused.err().expect("it is turned away");
+        refused.map(drop).expect_err("it is turned away");
         None
     });
     assert_eq!(told.text("cause"), "client_tls_failed", "{:#}", told.record);
@@ -109,7 +109,7 @@ fn a_certificate_taken_back_is_refused_in_resumed_sessions_as_well() {
     });
     let told = proxy.exchange(|| {
         let refused = Secured::by(&config, proxy.address(), "app.test").and_then(|mut c| c.get(""));
-        refused.err().expect("it was taken back");
+        refused.map(drop).expect_err("it was taken back");
         None
     });
     assert_eq!(told.text("evidence.rule"), "the client's certificate was revoked");

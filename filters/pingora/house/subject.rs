@@ -37,14 +37,12 @@ fn write(attribute: &AttributeTypeAndValue<'_>, out: &mut String) {
         Err(_) => out.push_str(&attribute.attr_type().to_id_string()),
     }
     out.push('=');
-    match attribute.as_str() {
-        Ok(text) => escape(text.as_bytes(), out),
-        Err(_) => {
-            out.push('#');
-            for byte in attribute.as_slice() {
-                let _ = write!(out, "{byte:02x}");
-            }
-        }
+    if let Ok(text) = attribute.as_str() {
+        return escape(text.as_bytes(), out);
+    }
+    out.push('#');
+    for byte in attribute.as_slice() {
+        let _ = write!(out, "{byte:02x}");
     }
 }
 

@@ -92,7 +92,7 @@ impl Certified {
     /// What of it cannot be used.
     pub fn new(
         chain: Vec<CertificateDer<'static>>,
-        key: PrivateKeyDer<'static>,
+        key: &PrivateKeyDer<'static>,
     ) -> Result<Self, Flaw> {
         let own = chain.first().ok_or(Flaw::NoCertificate)?;
         let (_, read) = X509Certificate::from_der(own).map_err(|_| Flaw::Certificate)?;
@@ -105,7 +105,7 @@ impl Certified {
             _ => None,
         });
         let names = names.collect();
-        let key = ring::sign::any_supported_type(&key).map_err(|_| Flaw::Key)?;
+        let key = ring::sign::any_supported_type(key).map_err(|_| Flaw::Key)?;
         let key = CertifiedKey::new(chain, key);
         match key.keys_match() {
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
