@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub(in crate::server) struct Successor {
     /// Its process.
     pub(in crate::server) process: u32,
     let_go: SyncSender<()>,
+    /// Says, or is closed, once the successor was answered.
+    answered: Receiver<()>,
 }
 
 /// The socket at which successors ask, bound beside its place until it is put there.
@@ -179,8 +181,11 @@ impl Desk {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, says));
             }
         }
-        let (let_go, gone) = std::sync::mpsc::sync_channel(1);
-        if ready.blocking_send(Successor { process, let_go }).is_err() || gone.recv().is_err() {
+        let (let_go, gone) = sync_channel(1);
+        // Dropped at the end, whatever that is.
+        let (_done, answered) = sync_channel(1);
+        let successor = Successor { process, let_go, answered };
+        if ready.blocking_send(successor).is_err() || gone.recv().is_err() {
             refuse("this process was told to stop".to_owned())?;
             return Ok(false);
         }
@@ -192,10 +197,12 @@ impl Desk {
 }
 
 impl Successor {
-    /// Nothing is accepted here any more.
+    /// Nothing is accepted here any more. Waits until the successor was told: it takes an end of
+    /// this process before that for a failure.
     pub(in crate::server) fn let_go(self) {
         // It fails only where the thread that waits is gone.
         let _ = self.let_go.try_send(());
+        let _ = self.answered.recv_timeout(PATIENCE);
     }
 }
 
