@@ -9,12 +9,15 @@ pub(super) fn rows() -> Vec<Row> {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\n\
              de\r\n0\r\n\r\n",
         ),
-        Row::get("in chunks, with trailers", "TE: trailers\r\nConnection: close, TE")
-            .raw()
-            .answered(
-                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\
+        Row::get(
+            "in chunks, with trailers, which neither passes on",
+            "TE: trailers\r\nConnection: close, TE",
+        )
+        .raw()
+        .answered(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\
              \r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n",
-            ),
+        ),
         get("until it closes")
             .answered("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it")
             .closing(),
