@@ -25,7 +25,7 @@ use whodunit_filters::chain::{Filter, ResponseView, Verdict};
 use whodunit_filters::methods;
 
 pub(crate) use self::broken::{broke, refused_early, served};
-pub(crate) use self::inquire::{Pending, commented, inquired, noted};
+pub(crate) use self::inquire::{Pending, admitted, commented, inquired, noted};
 pub(crate) use self::invite::invite;
 pub(crate) use self::sending::{forwarding, one_hop, uploaded, uploading, withdrawn};
 use crate::answer::Answer;
@@ -213,17 +213,6 @@ pub(crate) fn connected(
     });
     if let Some(attempt) = case.exchange.last_attempt_mut() {
         attempt.connection = Some(Connection { reused, age, idle, requests });
-    }
-}
-
-/// What the service did once there was a connection, which it may have waited to use.
-pub(crate) fn admitted(session: &mut Session, case: &mut Case) {
-    // Waiting here is for connections that might have been shared, and are not.
-    if case.secured
-        && !case.is_shared()
-        && let Some(queue) = session.note().queue.take()
-    {
-        case.exchange.times.queue = Some(queue);
     }
 }
 

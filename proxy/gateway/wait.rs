@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use whodunit_pingora::{Noted, deny};
 
 use super::trip::Trip;
-use crate::upstream::places::{Asked, Kind, Place};
+use crate::upstream::places::{Asked, Kind, Place, Ticket};
 use crate::upstream::pool::Pool;
 
 /// How often a client is looked for that cannot be listened to.
@@ -25,36 +25,39 @@ pub(super) async fn place(
     pool: &Pool,
     kind: Kind,
 ) -> Result<Place> {
-    let (name, room, places) = (&pool.upstream.name, pool.upstream.room, pool.places());
-    let asked = places.ask(kind, name, room, trip.queued);
-    let Some(queue) = room.queue else {
-        return match asked {
-            Asked::Place(place) => Ok(place),
-            Asked::Wait(mut ticket) => Ok(ticket.place().await),
-            Asked::Full(failure) => Err(deny(failure)),
-        };
-    };
-    let began = Instant::now();
-    let came = match asked {
+    let (name, room) = (&pool.upstream.name, pool.upstream.room);
+    let came = match pool.places().ask(kind, name, room, trip.queued) {
         Asked::Place(place) => Ok(place),
         Asked::Full(failure) => Err(deny(failure)),
-        Asked::Wait(mut ticket) => {
+        Asked::Wait(ticket, queue) => {
+            let began = Instant::now();
             let left = queue.timeout.saturating_sub(trip.queued);
-            tokio::select! {
-                biased;
-                place = ticket.place() => Ok(place),
-                gone = gone(session) => Err(gone),
-                () = sleep(left) => {
-                    drop(ticket);
-                    let waited = trip.queued + began.elapsed();
-                    Err(deny(places.too_late(kind, name, queue, waited)))
-                }
-            }
+            let came = in_line(session, ticket, left).await;
+            trip.queued += began.elapsed();
+            came.and_then(|place| {
+                let late = || pool.places().too_late(kind, name, queue, trip.queued);
+                place.ok_or_else(|| deny(late()))
+            })
         }
     };
-    trip.queued += began.elapsed();
-    session.note().queue = Some(trip.queued);
+    if room.queue.is_some() {
+        session.note().queue = Some(trip.queued);
+    }
     came
+}
+
+/// Waits in the line; for nothing, if the time runs out.
+async fn in_line(
+    session: &mut Session,
+    mut ticket: Ticket,
+    left: Duration,
+) -> Result<Option<Place>> {
+    tokio::select! {
+        biased;
+        place = ticket.place() => Ok(Some(place)),
+        gone = gone(session) => Err(gone),
+        () = sleep(left) => Ok(None),
+    }
 }
 
 /// Lets this time pass.

@@ -63,8 +63,8 @@ pub struct Queue {
 pub enum Asked {
     /// It is there.
     Place(Place),
-    /// It has to be waited for.
-    Wait(Ticket),
+    /// It has to be waited for, in this queue.
+    Wait(Ticket, Queue),
     /// There is none, and nothing to wait for.
     Full(Failure),
 }
@@ -94,7 +94,7 @@ impl Places {
             match line.join(length) {
                 Joined::Place(place) => return Asked::Place(place),
                 Joined::Line(number, place) => {
-                    return Asked::Wait(Ticket::new(line, number, place));
+                    return Asked::Wait(Ticket::new(line, number, place), queue);
                 }
                 Joined::Full => {}
             }

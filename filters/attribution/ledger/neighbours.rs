@@ -74,9 +74,7 @@ impl Neighbours {
                 return entry.neighbour.clone();
             }
         } else {
-            if all.entries.len() >= self.max {
-                all.forget_the_oldest();
-            }
+            while all.entries.len() >= self.max && all.forget_the_oldest() {}
             let neighbour = Arc::default();
             let entry = Entry { neighbour, used: now, upstreams: Vec::new() };
             all.entries.insert(next_hop.clone(), entry);
@@ -120,13 +118,14 @@ impl Neighbours {
 }
 
 impl Table {
-    fn forget_the_oldest(&mut self) {
+    /// Says whether there was one to forget.
+    fn forget_the_oldest(&mut self) -> bool {
         // Who is held on to would be known twice otherwise.
         let free = |entry: &Entry| Arc::strong_count(&entry.neighbour) <= 1 + entry.upstreams.len();
         let entries = self.entries.iter().filter(|(_, entry)| free(entry));
         let oldest = entries.min_by_key(|(_, entry)| entry.used);
-        let Some(oldest) = oldest.map(|(next_hop, _)| next_hop.clone()) else { return };
-        let Some(entry) = self.entries.remove(&oldest) else { return };
+        let Some(oldest) = oldest.map(|(next_hop, _)| next_hop.clone()) else { return false };
+        let Some(entry) = self.entries.remove(&oldest) else { return false };
         for upstream in &entry.upstreams {
             let Some(members) = self.members.get_mut(upstream) else { continue };
             members.retain(|member| !Arc::ptr_eq(member, &entry.neighbour));
@@ -134,6 +133,7 @@ impl Table {
                 self.members.remove(upstream);
             }
         }
+        true
     }
 }
 
@@ -158,6 +158,22 @@ mod tests {
         assert!(neighbours.of(&hop(2), None).last_success().is_none());
         let all = locked(&neighbours.all);
         assert_eq!(all.members["web"].len(), 1, "2 has just taken the place of 3");
+    }
+
+    #[test]
+    fn who_is_held_on_to_stays() {
+        let neighbours = Neighbours::new(2);
+        let web: Arc<str> = "web".into();
+        let held = neighbours.of(&hop(1), Some(&web));
+        let under_way = neighbours.of(&hop(2), None).begin();
+        for port in 3..9 {
+            neighbours.of(&hop(port), Some(&web));
+        }
+        assert!(Arc::ptr_eq(&held, &neighbours.of(&hop(1), None)));
+        assert_eq!(neighbours.of(&hop(2), None).in_flight(), 1);
+        drop((held, under_way));
+        neighbours.of(&hop(9), Some(&web));
+        assert!(neighbours.all().iter().all(|known| known.next_hop != hop(1)));
     }
 
     #[test]

@@ -98,6 +98,30 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::attribution::cause;
+    use crate::attribution::evidence::Sent;
+
+    fn of(id: &str, sent: Sent, status: Option<u16>) -> u8 {
+        let mut exchange = (cause::find(id).expect("a row").witness)();
+        if let Some(attempt) = exchange.last_attempt_mut() {
+            attempt.sent = sent;
+        }
+        let diagnosis = Diagnosis::of(&exchange).expect("a verdict");
+        let told = Disclosure::Full;
+        match status {
+            Some(status) => Grpc::of(&exchange, &diagnosis, status, told).status,
+            None => Grpc::broken_off(&exchange, &diagnosis, told).status,
+        }
+    }
+
+    #[test]
+    fn a_time_that_ran_out_invites_to_try_again_only_if_nothing_was_sent() {
+        assert_eq!(of("connect_timeout", Sent::None, Some(504)), 14);
+        assert_eq!(of("origin_slow", Sent::Acked, Some(504)), 4);
+        assert_eq!(of("origin_slow", Sent::Full, Some(524)), 4);
+        assert_eq!(of("response_stalled", Sent::Full, None), 4);
+        assert_eq!(of("response_truncated", Sent::Full, None), 14);
+    }
 
     #[test]
     fn only_grpc_is_grpc() {

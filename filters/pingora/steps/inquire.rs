@@ -1,4 +1,5 @@
-//! What a service adds to a failed attempt: what it knows, and what it has begun to find out.
+//! What a service adds to an attempt: how long it let it wait, what it knows of its failure, and what
+//! it has begun to find out.
 
 use std::time::Duration;
 
@@ -34,6 +35,17 @@ pub(crate) fn noted(session: &mut Session, case: &mut Case) {
     if let Some(Inquiry { findings, first }) = inquiry {
         let due = Instant::now() + PATIENCE;
         case.inquiries.push(Pending { attempt, due, first, findings });
+    }
+}
+
+/// What the service did once there was a connection, which it may have waited to use.
+pub(crate) fn admitted(session: &mut Session, case: &mut Case) {
+    // Waiting here is for connections that might have been shared, and are not.
+    if case.secured
+        && !case.is_shared()
+        && let Some(queue) = session.note().queue.take()
+    {
+        case.exchange.times.queue = Some(queue);
     }
 }
 

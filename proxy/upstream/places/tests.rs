@@ -25,13 +25,13 @@ fn ask(places: &Places, room: Room) -> Asked {
 fn place(places: &Places, room: Room) -> Option<Place> {
     match ask(places, room) {
         Asked::Place(place) => Some(place),
-        Asked::Wait(_) | Asked::Full(_) => None,
+        Asked::Wait(..) | Asked::Full(_) => None,
     }
 }
 
 fn ticket(places: &Places, room: Room) -> Ticket {
     match ask(places, room) {
-        Asked::Wait(ticket) => ticket,
+        Asked::Wait(ticket, _) => ticket,
         other => panic!("{other:?}"),
     }
 }
@@ -169,12 +169,12 @@ fn no_place_and_no_waiter_is_lost_among_many_threads() {
                     for round in 0..ROUNDS {
                         let place = match ask(places, room) {
                             Asked::Place(place) => place,
-                            Asked::Wait(ticket) if (round + thread) % 7 == 0 => {
+                            Asked::Wait(ticket, _) if (round + thread) % 7 == 0 => {
                                 drop(ticket);
                                 *given_up.lock().expect("nobody panicked") += 1;
                                 continue;
                             }
-                            Asked::Wait(mut ticket) => ticket.place().await,
+                            Asked::Wait(mut ticket, _) => ticket.place().await,
                             Asked::Full(failure) => panic!("{failure:?}"),
                         };
                         assert!(holding.fetch_add(1, Ordering::AcqRel) < 2);
