@@ -1,4 +1,5 @@
-//! What people are told about bad configurations: each file of `bad/`, as `check` shows it. After a
+//! What people are told about configurations: about each file of `bad/`, as `check` shows it, and
+//! nothing about those of `good/`. After a
 //! wanted change: `cargo insta review`, or delete the file in `golden/` and run this again with
 //! `INSTA_UPDATE=always`.
 
@@ -27,4 +28,17 @@ fn every_bad_configuration_is_told_as_agreed() {
             insta::assert_snapshot!(name.trim_end_matches(".yaml"), problems.render(false));
         }
     });
+}
+
+#[test]
+fn nothing_is_told_about_good_ones() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/good");
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("an entry").path();
+        let text = fs::read_to_string(&path).expect("readable");
+        let name = path.display().to_string();
+        let checked = whodunit_conf::parse(&text, &name);
+        let checked = checked.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
+        assert!(checked.warnings.list().is_empty(), "{}", checked.warnings.render(false));
+    }
 }
