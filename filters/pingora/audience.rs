@@ -1,7 +1,8 @@
 //! Who is told how each attempt ends, while the request is still under way: a service that keeps
 //! endpoints which fail from further requests.
 
-use whodunit_filters::attribution::{Cause, NextHop};
+use whodunit_filters::attribution::cause::answer::ORIGIN_ERROR;
+use whodunit_filters::attribution::{Cause, Key, NextHop};
 
 use crate::context::Case;
 
@@ -21,9 +22,15 @@ impl Case {
     /// The attempt under way has just failed.
     pub(crate) fn tell_of_failure(&self) {
         if let (Some(audience), Some(attempt)) = (&self.audience, self.exchange.last_attempt())
+            && let Some(failure) = attempt.failure.as_deref()
             && let Some(cause) = self.exchange.verdict_on(attempt)
         {
-            audience.failed(&attempt.next_hop, cause);
+            // An answer that was not taken is one all the same.
+            let status = failure.evidence.number(Key::Status).filter(|_| cause == &ORIGIN_ERROR);
+            match status.and_then(|status| u16::try_from(status).ok()) {
+                Some(status) => audience.answered(&attempt.next_hop, status, Some(cause)),
+                None => audience.failed(&attempt.next_hop, cause),
+            }
         }
     }
 

@@ -38,7 +38,7 @@ impl Node {
     /// A proxy in front of these endpoints, ready.
     pub(super) fn start(endpoints: Vec<String>, resolver: SocketAddr) -> Self {
         let ip = Ipv4Addr::new(127, 41, 100, 1);
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = private();
         let authority = Authority::new("storm");
         let plain = SocketAddr::new(ip.into(), free_port(ip));
         let secured = SocketAddr::new(Ipv4Addr::new(127, 41, 100, 2).into(), plain.port());
@@ -143,7 +143,7 @@ upstreams:
   app:
     endpoints: [ {endpoints} ]
     balance: {balance}
-    retries: {{ attempts: 3 }}
+    retries: {{ attempts: 3, budget: null }}
     health: {{ path: /ok, interval: 250ms, timeout: 500ms, healthy_after: 2, unhealthy_after: 2 }}
     eject: {{ after: 3, for: 1s }}
     max_requests: {max}
@@ -168,4 +168,11 @@ upstreams:
         std::fs::set_permissions(&fresh, ours).expect("the file is ours");
         std::fs::rename(&fresh, self.folder.path().join(name)).expect("the folder is ours");
     }
+}
+
+/// A folder that nobody else may enter.
+fn private() -> TempDir {
+    use std::os::unix::fs::PermissionsExt;
+    let ours = std::fs::Permissions::from_mode(0o700);
+    tempfile::Builder::new().permissions(ours).tempdir().expect("a folder")
 }
