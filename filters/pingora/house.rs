@@ -118,7 +118,8 @@ where
     fn admit(&self, plain: Plain, listener: &Arc<Listener>, stop: ShutdownWatch) {
         let (ingress, mut terms) = (self.ingress.clone(), listener.in_force());
         let mut tally = Tally::new(ingress.door().clone());
-        listener.guests().admit(async move {
+        listener.guests().admit(|stay| async move {
+            let _stay = stay;
             let mut plain = plain;
             if terms.proxy_protocol {
                 let introduction = Introduction { ingress: &ingress, terms: &terms };
