@@ -23,6 +23,7 @@ mod retries;
 mod rig;
 mod routes;
 mod secrets;
+mod sockets;
 mod strangers;
 mod streams;
 mod tls;
