@@ -30,7 +30,7 @@ use crate::arrival::{Arrival, ClientFacts, Left, Persisted};
 use crate::clients::Seat;
 use crate::gate::{Gate, Slot};
 use crate::http2;
-use crate::linger::{has_more, linger};
+use crate::linger::{has_more, linger, part};
 use crate::reading::{Came, Reader};
 use crate::reply::Reply;
 use crate::tally::Tally;
@@ -223,7 +223,7 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         loop {
             let rules = self.ingress.door.rules();
             match self.reader.read(&rules, self.requests == 0).await {
-                Came::Nothing => return,
+                Came::Nothing => return self.part().await,
                 Came::Http2 => return self.turn_to_http2().await,
                 Came::Request { head, began } => {
                     if !self.pass(&rules, head, began).await {
@@ -235,6 +235,15 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
                 }
             }
             self.requests = self.requests.saturating_add(1);
+        }
+    }
+
+    /// Says good-bye to whoever might take an end without a word for one that was cut (RFC 8446
+    /// section 6.1).
+    async fn part(mut self) {
+        let (stream, _) = self.reader.take();
+        if stream.get_ssl_digest().is_some() {
+            Box::pin(part(stream)).await;
         }
     }
 
@@ -312,8 +321,13 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             return true;
         }
         let unread = !client.complete() || !ahead.is_empty() || has_more(&mut stream).await;
-        if unread && client.left().is_none() {
+        if client.left().is_some() {
+            return false;
+        }
+        if unread {
             Box::pin(linger(stream)).await;
+        } else if client.whole() && stream.get_ssl_digest().is_some() {
+            Box::pin(part(stream)).await;
         }
         false
     }

@@ -19,6 +19,12 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// The most bytes.
 const BYTES: usize = 64 << 20;
 
+/// Says good-bye.
+pub(crate) async fn part(mut stream: Stream) {
+    // Whoever does not hear it is gone.
+    let _ = timeout(SILENCE, stream.shutdown()).await;
+}
+
 /// Says good-bye, and reads on until the client does the same.
 pub(crate) async fn linger(mut stream: Stream) {
     let until = Instant::now() + TOTAL;

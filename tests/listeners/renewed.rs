@@ -55,14 +55,15 @@ fn files_that_cannot_be_used_are_told_of_at_start() {
     let nameless = root.signs(&Says::names(&[]).of("nobody"));
     let (good, said) = check(settings().secured(&[&own, &aged, &nameless], ""));
     assert!(good && said.contains("has expired") && said.contains("no host names"), "{said}");
-    let wrong = |spoil: &dyn Fn(&str), says: &str| {
+    let wrong = |spoil: &dyn Fn(), says: &str| {
         let settings = settings().secured(&[&own], "");
-        spoil(own.key_file().to_str().expect("text"));
+        spoil();
         let (good, said) = check(settings);
         assert!(!good && said.contains(says), "{said}");
     };
-    wrong(&|_| own.spoil("nonsense"), "holds no private key");
-    wrong(&|_| own.becomes(&other), "does not belong");
+    wrong(&|| own.spoil("nonsense"), "holds no private key");
+    let others = std::fs::read_to_string(other.key_file()).expect("it is ours");
+    wrong(&|| own.spoil(&others), "does not belong");
 }
 
 #[test]

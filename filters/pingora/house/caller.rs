@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::tls::SslDigest;
 use pingora::protocols::{
@@ -88,6 +89,16 @@ impl Caller {
 
     fn pin(self: Pin<&mut Self>) -> Pin<&mut BufWriter<Way>> {
         Pin::new(&mut self.get_mut().io)
+    }
+}
+
+/// What was gathered goes out although nobody came to flush it, as far as the socket takes it: the
+/// beginning of an answer that was broken off.
+impl Drop for Caller {
+    fn drop(&mut self) {
+        if !self.io.buffer().is_empty() {
+            let _ = tokio::task::unconstrained(self.io.flush()).now_or_never();
+        }
     }
 }
 
