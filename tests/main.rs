@@ -33,6 +33,7 @@ mod rig;
 mod rotation;
 mod routes;
 mod secrets;
+mod sockets;
 mod strangers;
 mod streams;
 mod tls;

@@ -2,29 +2,27 @@
 
 use std::process::Command;
 
-use super::porch::{Front, Porch};
-use crate::rig::certificates::{Authority, Says};
+use super::porch::Porch;
 use crate::rig::client::{Client, Over};
 use crate::rig::h2client::{fields, frame, hello};
 use crate::rig::message::whole_response;
 use crate::rig::origin::Origin;
 use crate::rig::promise::Told;
 use crate::rig::proxy::Proxy;
-use crate::rig::secured::Wants;
 use crate::rig::settings::Settings;
 use crate::rig::until;
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET /x HTTP/1.1\r\nHost: app.test\r\n\r\n";
-const LINE: &str = "PROXY TCP4 203.0.113.9 192.0.2.1 5000 443\r\n";
+pub(super) const LINE: &str = "PROXY TCP4 203.0.113.9 192.0.2.1 5000 443\r\n";
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-fn before(origin: &Origin) -> Settings {
+pub(super) fn before(origin: &Origin) -> Settings {
     Settings::to(origin).proxied()
 }
 
 /// A block of version 2.
-fn block(command: u8, family: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn block(command: u8, family: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len()).expect("short").to_be_bytes();
     [SIGNATURE, &[command, family], &length, content].concat()
 }
@@ -290,62 +288,4 @@ fn curl_speaks_it() {
         assert_eq!(told.status(), 200);
         assert_eq!(told.text("client"), told.text("told_by"), "curl tells of itself");
     }
-}
-
-/// Before TLS, and for HTTP/1.1 and HTTP/2 behind it.
-#[test]
-fn a_secured_connection_is_introduced_before_it_is_secured() {
-    let root = Authority::new("root");
-    let own = root.signs(&Says::names(&["app.test"]));
-    let origin = Origin::answering(OK);
-    let proxy = before(&origin).secured(&[&own], "").start();
-    for http2 in [false, true] {
-        let told = proxy.exchange(|| {
-            let mut curl = Command::new("curl");
-            curl.args(["--silent", "--include", "--noproxy", "*", "--haproxy-protocol"]);
-            curl.args(["--max-time", "20", if http2 { "--http2" } else { "--http1.1" }]);
-            curl.arg("--cacert").arg(root.file());
-            let port = proxy.address().port();
-            curl.args(["--resolve", &format!("app.test:{port}:127.0.0.1")]);
-            let asked = curl.arg(format!("https://app.test:{port}/x")).output();
-            let mut said = asked.expect("curl is there").stdout;
-            if let Some(rest) = said.strip_prefix(b"HTTP/2 ") {
-                said = [b"HTTP/1.1 ", rest].concat();
-            }
-            let mut response = whole_response(&said, "GET").expect("an answer");
-            response.http2 = http2;
-            Some(response)
-        });
-        assert_eq!(told.status(), 200);
-        assert_eq!(told.text("protocol"), if http2 { "HTTP/2" } else { "HTTP/1.1" });
-        assert_eq!(told.text("client"), told.text("told_by"), "curl tells of itself");
-        let seen = origin.requests().pop().expect("it arrived");
-        assert_eq!(seen.fields.text("x-forwarded-proto").as_deref(), Some("https"));
-    }
-    // A handshake without a header, and one whose header is nonsense: nobody could read an answer.
-    for bytes in [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), block(0x2F, 0x11, &[])]
-    {
-        let told = proxy.tell(|client| {
-            client.send(&bytes);
-            client.receive("GET")
-        });
-        assert!(told.response.is_none());
-        assert_eq!(told.text("cause"), "client_proxy_protocol_invalid", "{:#}", told.record);
-    }
-}
-
-/// The header and what follows come in one piece, of which TLS reads only a part at a time.
-#[test]
-fn what_comes_with_the_header_is_not_lost() {
-    let root = Authority::new("root");
-    let own = root.signs(&Says::names(&["app.test"]));
-    let origin = Origin::answering(OK);
-    let proxy = before(&origin).secured(&[&own], "").start();
-    let front = Front::of(proxy.address(), LINE.as_bytes());
-    let told = proxy.exchange(|| {
-        let wants = Wants::anything().trusting(&root);
-        let mut client = wants.connect(front.address, "app.test").expect("TLS");
-        client.get("").ok()
-    });
-    assert_eq!((told.status(), told.text("client")), (200, "203.0.113.9:5000"));
 }

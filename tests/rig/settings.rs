@@ -127,6 +127,12 @@ impl Settings {
         self
     }
 
+    /// This listener in place of the one that was named last.
+    pub(crate) fn instead(mut self, address: &str) -> Self {
+        self.listeners.pop();
+        self.listener(address)
+    }
+
     /// The listener that was named last has this key besides, as in `redirect: https`.
     pub(crate) fn listening(mut self, entry: &str) -> Self {
         let listener = self.listeners.last_mut().expect("there is a listener");

@@ -132,3 +132,25 @@ impl AsyncWrite for Plain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_given_back_comes_before_what_was_not_read_yet() {
+        let (ours, theirs) = UnixStream::pair().expect("two ends");
+        let addresses = SocketDigest::from_raw_fd(ours.as_raw_fd());
+        let mut plain = Plain::new(Raw::Unix(ours), addresses);
+        plain.unread(Bytes::from_static(b"abcd"));
+        let mut two = [0; 2];
+        plain.read_exact(&mut two).await.expect("there are four");
+        plain.unread(Bytes::copy_from_slice(&two));
+        drop(theirs);
+        let mut all = Vec::new();
+        plain.read_to_end(&mut all).await.expect("the other end has left");
+        assert_eq!(all, b"abcd");
+    }
+}
