@@ -142,6 +142,38 @@ fn curl_speaks_either() {
 }
 
 #[test]
+fn only_what_is_whole_ends_with_a_good_bye() {
+    let (root, own) = own();
+    let (whole, cut) = (
+        Origin::answering(OK),
+        Origin::new(|mut connection| {
+            connection.request();
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+            connection.close();
+        }),
+    );
+    let wants = Wants::anything().trusting(&root);
+    for (origin, good) in [(&whole, true), (&cut, false)] {
+        let proxy = proxy(origin, &own, "");
+        let told = proxy.exchange(|| {
+            let mut client = wants.connect(proxy.address(), "app.test").expect("TLS");
+            client.send("GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n").ok();
+            assert_eq!(client.ends_well(), good);
+            None
+        });
+        assert_eq!(told.value("cause").is_null(), good);
+    }
+    let proxy = Settings::endpoints(&["127.0.0.1:9"]).secured(&[&own], "").start();
+    let told = proxy.exchange(|| {
+        let mut client = wants.connect(proxy.address(), "app.test").expect("TLS");
+        client.send("GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n").ok();
+        assert!(client.ends_well());
+        None
+    });
+    assert_eq!(told.text("cause"), "connect_refused");
+}
+
+#[test]
 fn many_requests_go_over_one_connection() {
     let (root, own) = own();
     let origin = Origin::answering(OK);

@@ -54,6 +54,7 @@ pub(crate) struct ClientFacts {
     armed: AtomicWaker,
     expired: AtomicBool,
     kept: AtomicBool,
+    whole: AtomicBool,
     persisted: Mutex<Option<Persisted>>,
     words: OnceLock<Reply>,
     /// The origin's `Date`, which Pingora replaces by its own.
@@ -98,6 +99,7 @@ impl ClientFacts {
             armed: AtomicWaker::new(),
             expired: AtomicBool::new(false),
             kept: AtomicBool::new(false),
+            whole: AtomicBool::new(false),
             persisted: Mutex::new(None),
             words: OnceLock::new(),
             dated: OnceLock::new(),
@@ -199,6 +201,16 @@ impl ClientFacts {
     /// Whether that is so.
     pub(crate) fn kept(&self) -> bool {
         self.kept.load(Ordering::Acquire)
+    }
+
+    /// The answer was not broken off.
+    pub(crate) fn round_off(&self) {
+        self.whole.store(true, Ordering::Release);
+    }
+
+    /// Whether that is so.
+    pub(crate) fn whole(&self) -> bool {
+        self.whole.load(Ordering::Acquire)
     }
 
     /// What the service keeps for the connection, where Pingora does not ask for it.

@@ -325,6 +325,11 @@ where
             outcome::unanswered(session, &mut ctx.case).await;
         }
         outcome::finished(session, &mut ctx.case, &self.connections, error);
+        if let Some(client) = &ctx.case.client
+            && (error.is_none() || ctx.case.exchange.generated)
+        {
+            client.round_off();
+        }
         guard::quiet(Phase::Respond, self.inner.logging(session, error, &mut ctx.inner)).await;
         if let Some(client) = ctx.case.client.clone().filter(|client| client.kept()) {
             *client.persisted() = self.persist_connection_context(session, ctx);

@@ -114,7 +114,8 @@ where
     fn admit(&self, plain: Plain, listener: &Arc<Listener>, stop: ShutdownWatch) {
         let (ingress, terms) = (self.ingress.clone(), listener.in_force());
         let tally = Tally::new(ingress.door().clone());
-        listener.guests().admit(async move {
+        listener.guests().admit(|stay| async move {
+            let _stay = stay;
             // Between here and the first request a connection says who calls. What that takes is
             // kept no longer.
             let caller = match &terms.tls {

@@ -292,8 +292,13 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
             return true;
         }
         let unread = !client.complete() || !ahead.is_empty() || has_more(&mut stream).await;
-        if unread && client.left().is_none() {
+        if client.left().is_some() {
+            return false;
+        }
+        if unread {
             Box::pin(linger(stream)).await;
+        } else if client.whole() && stream.get_ssl_digest().is_some() {
+            Box::pin(part(stream)).await;
         }
         false
     }

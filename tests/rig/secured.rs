@@ -138,6 +138,12 @@ impl Secured {
         self.receive()
     }
 
+    /// Whether the connection ends, after whatever comes, with the good-bye of TLS (RFC 8446
+    /// section 6.1).
+    pub(crate) fn ends_well(&mut self) -> bool {
+        std::io::copy(&mut self.stream, &mut std::io::sink()).is_ok()
+    }
+
     /// The next answer, of a stated length.
     pub(crate) fn receive(&mut self) -> Result<Response> {
         loop {
