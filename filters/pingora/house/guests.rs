@@ -73,7 +73,7 @@ mod tests {
         for _ in 0..2 {
             guests.admit(|stay| async move {
                 let _stay = stay;
-                pending().await
+                pending::<()>().await;
             });
         }
         while guests.count() > 2 {
