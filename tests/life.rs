@@ -4,5 +4,6 @@ mod load;
 mod privileges;
 mod stage;
 mod stop;
+mod strangers;
 mod systemd;
 mod takeover;

@@ -191,7 +191,9 @@ impl Desk {
         }
         // Only the process that it has started itself may tell systemd of another one.
         systemd::follow(process);
-        line.say(&Word::Yours)?;
+        if line.say(&Word::Yours).is_err() {
+            notice::say(&format!("process {process} ended just when it had taken over"));
+        }
         Ok(true)
     }
 }
