@@ -147,7 +147,7 @@ fn sockets_for_another_process_are_left_alone() {
 #[test]
 fn the_units_are_right() {
     let test = "life::systemd::the_units_are_right";
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("proxy/packaging");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging");
     let there = tempfile::tempdir().expect("a folder");
     // The binary is not where a package puts it.
     for unit in ["whodunit.service", "whodunit.socket"] {
