@@ -16,23 +16,24 @@ struct State {
 }
 
 /// One of them, as long as it is there.
-struct Stay {
+pub(super) struct Stay {
     guests: Arc<Guests>,
     number: u64,
 }
 
 impl Guests {
-    /// Serves one more.
-    pub(super) fn admit(self: &Arc<Self>, visit: impl Future<Output = ()> + Send + 'static) {
+    /// Serves one more, who holds the stay as long as it lasts. A future around the visit's would
+    /// keep the room for it twice.
+    pub(super) fn admit<V>(self: &Arc<Self>, visit: impl FnOnce(Stay) -> V)
+    where
+        V: Future<Output = ()> + Send + 'static,
+    {
         // Held until the task is noted: it may end before.
         let mut state = self.locked();
         state.last += 1;
         let stay = Stay { guests: self.clone(), number: state.last };
         let number = stay.number;
-        let task = tokio::spawn(async move {
-            let _stay = stay;
-            visit.await;
-        });
+        let task = tokio::spawn(visit(stay));
         state.tasks.insert(number, task.abort_handle());
     }
 
@@ -61,16 +62,20 @@ impl Drop for Stay {
 
 #[cfg(test)]
 mod tests {
-    use std::future::{pending, ready};
+    use std::future::pending;
 
     use super::*;
 
     #[tokio::test]
     async fn they_are_counted_until_they_end_or_are_sent_away() {
         let guests = Arc::new(Guests::default());
-        guests.admit(ready(()));
-        guests.admit(pending());
-        guests.admit(pending());
+        guests.admit(|stay| async move { drop(stay) });
+        for _ in 0..2 {
+            guests.admit(|stay| async move {
+                let _stay = stay;
+                pending::<()>().await;
+            });
+        }
         while guests.count() > 2 {
             tokio::task::yield_now().await;
         }

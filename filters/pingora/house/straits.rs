@@ -67,3 +67,68 @@ impl Straits {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+    use pingora::protocols::l4::socket::SocketAddr;
+    use whodunit_filters::attribution::ledger::Use;
+
+    use super::*;
+    use crate::house::{Entrance, Terms};
+    use crate::ingress::Rules;
+    use crate::reply::Reply;
+
+    /// Remembers what it is told.
+    #[derive(Default)]
+    struct Remembers(Mutex<Vec<(String, Failure)>>);
+
+    impl Doorman for Remembers {
+        fn rules(&self) -> Rules {
+            unreachable!("nobody is let in")
+        }
+        fn counted(&self, _: Use, _: i64) {}
+        fn open(&self) -> i64 {
+            7
+        }
+        fn refuse(&self, _: Refusal<'_>) -> Bytes {
+            unreachable!("nobody is there to be answered")
+        }
+        fn turn_away(&self, refusal: Refusal<'_>) -> Option<Reply> {
+            assert!(!refusal.answerable);
+            let entrance = refusal.entrance.and_then(Entrance::of).expect("it has one");
+            let told = (entrance.listener.to_string(), refusal.failure);
+            self.0.lock().expect("no panic").push(told);
+            None
+        }
+        fn speaks_h2c(&self, _: &SocketAddr) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn what_runs_out_is_told_once_and_waited_for_and_the_rest_goes_on() {
+        for (errno, name) in [
+            (libc::EMFILE, "EMFILE"),
+            (libc::ENFILE, "ENFILE"),
+            (libc::ENOBUFS, "ENOBUFS"),
+            (libc::ENOMEM, "ENOMEM"),
+        ] {
+            let door = Arc::new(Remembers::default());
+            let listener = Arc::new(Listener::new("front", &Terms::default()));
+            let mut straits = Straits::new(door.clone(), listener);
+            for gone in [libc::ECONNABORTED, libc::EPROTO, libc::EPERM] {
+                assert_eq!(straits.met(&io::Error::from_raw_os_error(gone)), None);
+            }
+            for _ in 0..3 {
+                assert_eq!(straits.met(&io::Error::from_raw_os_error(errno)), Some(PAUSE));
+            }
+            let told = door.0.lock().expect("no panic");
+            let [(listener, failure)] = &told[..] else { panic!("told once: {told:?}") };
+            assert_eq!(listener, "front");
+            assert_eq!(failure.evidence.text(Key::Errno), Some(name));
+        }
+    }
+}
