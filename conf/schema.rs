@@ -220,7 +220,9 @@ impl Config {
     /// be shown to an operator.
     #[must_use]
     pub fn shown(&self) -> Value {
-        serde_json::to_value(self).expect("every key is a string")
+        let mut shown = serde_json::to_value(self).expect("every key is a string");
+        shown["routes"].as_array_mut().into_iter().flatten().for_each(route::shown::mask);
+        shown
     }
 
     /// Reads the sections of the filters and the others, which are two structs.

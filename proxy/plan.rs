@@ -107,10 +107,7 @@ fn takes(matches: &Match) -> Takes {
     let path = match matches.path_test() {
         PathAsked::Exact(path) => PathTest::Exact(path.to_owned()),
         PathAsked::Prefix(prefix) => PathTest::Prefix(prefix.to_owned()),
-        PathAsked::Regex(_) => matches
-            .path_regex
-            .as_ref()
-            .map_or(PathTest::Any, |regex| PathTest::Regex(regex.regex())),
+        PathAsked::Regex(pattern) => PathTest::Regex(pattern.regex()),
         PathAsked::Any => PathTest::Any,
     };
     let fields = matches.headers.iter().map(|(name, test)| {

@@ -107,3 +107,23 @@ upstreams: { web: { endpoints: [ '10.0.0.1:80' ] } }
     assert_eq!(shown.matches("***").count(), 3, "{shown}");
     assert!(!shown.contains("sesame") && !format!("{checked:?}").contains("sesame"));
 }
+
+#[test]
+fn fields_that_hold_secrets_are_shown_without_them() {
+    let checked = good(
+        "
+routes:
+  - match: { headers: { X-Origin-Verify: sesame, X-Api-Key: { regex: sesame }, X-Kind: open } }
+    upstream: web
+    request_headers:
+      set: { Authorization: Bearer sesame, X-Plain: open }
+      append: { Cookie: a=sesame }
+    response_headers: { set: { Set-Cookie: a=sesame }, append: { X-Token: sesame } }
+upstreams: { web: { endpoints: [ '10.0.0.1:80' ] } }
+",
+    );
+    let shown = checked.config.shown().to_string();
+    assert!(!shown.contains("sesame"), "{shown}");
+    assert_eq!((shown.matches("***").count(), shown.matches("open").count()), (6, 2), "{shown}");
+    assert!(shown.contains("\"present\":null"), "{shown}");
+}

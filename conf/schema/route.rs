@@ -4,6 +4,7 @@ pub mod answer;
 pub mod edits;
 pub mod matching;
 pub mod rewrite;
+pub(crate) mod shown;
 pub mod template;
 
 use schemars::JsonSchema;

@@ -65,14 +65,7 @@ impl Rewriting {
             Box::new(failure.with(Key::Setting, self.setting.clone()))
         };
         if let Some(target) = self.path.as_ref().and_then(|path| path.target(request)) {
-            // The target of HTTP/2 holds the host as well, and is about to be replaced.
-            if !request.headers.contains_key(HOST)
-                && let Some(authority) = request.uri.authority().map(ToString::to_string)
-            {
-                let host = HeaderValue::try_from(authority).ok();
-                let set = host.and_then(|host| request.insert_header(HOST, host).ok());
-                set.ok_or_else(|| wrong("the host cannot be kept"))?;
-            }
+            // The host that a target may hold stands in `Host` as well, whatever the protocol.
             let set = request.set_raw_path(&target);
             set.map_err(|_| wrong("the rewritten path cannot be sent"))?;
         }

@@ -1,7 +1,5 @@
 //! Texts with variables, filled in.
 
-use std::borrow::Cow;
-
 use http::header::HOST;
 use http::{HeaderValue, StatusCode};
 use pingora::http::RequestHeader;
@@ -68,7 +66,11 @@ fn put(variable: &Variable, session: &Session, status: Option<StatusCode>, out: 
                 put(client.to_string().as_bytes());
             }
         }
-        Variable::Host => put(host(request).to_ascii_lowercase().as_bytes()),
+        Variable::Host => {
+            if let Some(host) = request.headers.get(HOST).and_then(|host| host.to_str().ok()) {
+                put(bare(host).to_ascii_lowercase().as_bytes());
+            }
+        }
         Variable::Path => put(path(request).0),
         Variable::Query => put(path(request).1.unwrap_or_default()),
         Variable::Uri => {
@@ -112,16 +114,6 @@ fn put(variable: &Variable, session: &Session, status: Option<StatusCode>, out: 
         }
         // Filled in already: they are the same for all requests.
         Variable::Route | Variable::Upstream => {}
-    }
-}
-
-/// The host asked for, without its port.
-fn host(request: &RequestHeader) -> Cow<'_, str> {
-    let field = request.headers.get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
-    let authority = || request.uri.authority().map(|authority| authority.as_str().into());
-    match field.or_else(authority).unwrap_or_default() {
-        Cow::Borrowed(host) => Cow::Borrowed(bare(host)),
-        Cow::Owned(host) => Cow::Owned(bare(&host).to_owned()),
     }
 }
 

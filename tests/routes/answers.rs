@@ -1,4 +1,5 @@
 use super::{OK, both};
+use crate::rig::h2client::{Http2, request};
 use crate::rig::origin::Origin;
 use crate::rig::promise::Told;
 use crate::rig::settings::Settings;
@@ -126,6 +127,15 @@ fn another_request_may_follow_and_a_body_that_nobody_wants_does_no_harm() {
         client.receive("POST")
     });
     assert_eq!((told.status(), told.answer().text().as_str()), (200, "pong"));
+    let client = Http2::connect(proxy.address());
+    let told = proxy.exchange(|| {
+        let mut exchange = client.open(request("POST", "/ping").body(()).expect("good"), false);
+        exchange.upload(10_000_000);
+        exchange.receive()
+    });
+    assert_eq!((told.status(), told.answer().text().as_str()), (200, "pong"));
+    let told = proxy.exchange(|| client.get("/old/"));
+    assert_eq!(told.status(), 302, "the connection goes on");
     let waits = "Content-Length: 3\r\nExpect: 100-continue\r\n\r\n";
     let told = proxy.send(format!("POST /ping HTTP/1.1\r\nHost: app.test\r\n{waits}"));
     assert!(told.answer().interim.is_empty(), "nobody wants that body");

@@ -84,7 +84,7 @@ pub enum PathTest<'a> {
     /// Paths that begin so; never `/` alone.
     Prefix(&'a str),
     /// Paths that a pattern fits.
-    Regex(&'a str),
+    Regex(&'a Pattern),
     /// Nothing.
     Any,
 }
@@ -97,7 +97,7 @@ impl Match {
         let prefix = self.path.as_ref().map(Prefix::as_str).filter(|prefix| *prefix != "/");
         exact
             .or_else(|| prefix.map(PathTest::Prefix))
-            .or_else(|| self.path_regex.as_ref().map(|regex| PathTest::Regex(regex.as_str())))
+            .or_else(|| self.path_regex.as_ref().map(PathTest::Regex))
             .unwrap_or(PathTest::Any)
     }
 
