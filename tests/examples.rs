@@ -31,7 +31,7 @@ const ASKS: &[(&str, &[(&str, &str)])] = &[
             ("other.test/", "rest"),
         ],
     ),
-    ("full", &[("app.test/", "web")]),
+    ("full", &[("app.test/", "web"), ("app.test/old", "redirect"), ("app.test/ping", "respond")]),
     ("minimal", &[("app.test/a?b", "web")]),
     ("sidecar", &[("localhost/", "app")]),
 ];
@@ -77,12 +77,16 @@ fn runs(name: &str, checked: &Checked, text: &str, asks: &[(&str, &str)]) {
     process.says("ready", 0);
     let log = Log::at(&local.log);
     let mut taken = BTreeSet::new();
-    for listener in &listeners {
+    for (listener, written) in listeners.iter().zip(&checked.config.listeners) {
         for (ask, route) in asks {
             let before = log.lines();
             let (status, body) = local.curl(listener, ask);
             let record = log.wait(before + 1).pop().expect("it was waited for");
             let what = format!("{name}: {ask} at {listener}: {status} {body}\n{record:#}");
+            if written.redirect.is_some() {
+                assert_eq!((status, &record["upstream"]), (308, &Value::Null), "{what}");
+                continue;
+            }
             assert_eq!(record["route"], *route, "{what}");
             // An upstream answers with its name; a route may answer by itself.
             match &record["upstream"] {

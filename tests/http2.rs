@@ -4,6 +4,7 @@ mod both;
 mod clients;
 mod connections;
 mod failures;
+mod floods;
 
 use std::process::Command;
 

@@ -115,12 +115,11 @@ where
         }
     }
 
-    fn admit(&self, plain: Plain, listener: &Arc<Listener>, stop: ShutdownWatch) {
+    fn admit(&self, mut plain: Plain, listener: &Arc<Listener>, stop: ShutdownWatch) {
         let (ingress, mut terms) = (self.ingress.clone(), listener.in_force());
         let mut tally = Tally::new(ingress.door().clone());
         listener.guests().admit(|stay| async move {
             let _stay = stay;
-            let mut plain = plain;
             if terms.proxy_protocol {
                 let introduction = Introduction { ingress: &ingress, terms: &terms };
                 match Box::pin(introduction.hear(plain, &stop)).await {

@@ -13,7 +13,7 @@ cases! {
         phase: "route",
         outcome: Made(503),
         error: "proxy_internal_response",
-        evidence: &["open", "max_count", "setting", "retry_ms"],
+        evidence: &["open", "max_count", "setting", "retry_after_ms"],
         ..REFUSED
     }, || {
         let (asked, waiting) = std::sync::mpsc::channel();
@@ -49,7 +49,7 @@ cases! {
         phase: "route",
         outcome: Made(429),
         params: &[("status-code", "429")],
-        evidence: &["max_count", "limit_ms", "setting", "counted_by", "retry_ms"],
+        evidence: &["max_count", "limit_ms", "setting", "counted_by", "retry_after_ms"],
         ..REFUSED
     }, || {
         let origin = Origin::answering(OK);

@@ -21,7 +21,7 @@ fn to_the_end(proxy: &Proxy, frames: &[u8]) -> Vec<u8> {
 }
 
 /// The codes of the GOAWAYs among these frames.
-fn farewells(mut bytes: &[u8]) -> Vec<u32> {
+pub(super) fn farewells(mut bytes: &[u8]) -> Vec<u32> {
     let mut codes = Vec::new();
     while bytes.len() >= 9 {
         let length = u32::from_be_bytes([0, bytes[0], bytes[1], bytes[2]]);
