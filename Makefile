@@ -5,14 +5,15 @@ CARGO ?= cargo
 TOOLS := $(CURDIR)/target/tools
 export PATH := $(TOOLS)/bin:$(PATH)
 export CARGO_TERM_PROGRESS_WHEN ?= never
-# How often `make accuracy` makes each fault by each way in.
+# How often `make accuracy` makes each fault by each way in, and how many minutes `make chaos` lasts.
 ROUNDS ?= 5
+MINUTES ?= 7
 # `make counts BLESS=1` writes the figures anew, `TRACE=1` lists where a request allocates.
 BLESS ?= 0
 TRACE ?= 0
 
 .NOTPARALLEL:
-.PHONY: help demo build bench counts accuracy test fmt lint docs deny shape tests doctests setup \
+.PHONY: help demo build bench counts accuracy chaos test fmt lint docs deny shape tests doctests setup \
 	setup-test setup-bench
 
 help: ## List these targets
@@ -36,6 +37,10 @@ counts: setup-test ## Count instructions and allocations, part by part, against 
 accuracy: setup-test ## Make every fault by every way in, over and over, and count right verdicts
 	WHODUNIT_ACCURACY_ROUNDS=$(ROUNDS) $(CARGO) test --locked --test blackbox \
 		accuracy::every_way_in_gets_the_same_verdict -- --exact --nocapture
+
+chaos: setup ## Let a storm come over endpoints, certificates, configuration and binary, under load
+	WHODUNIT_CHAOS_SECONDS=$$(($(MINUTES) * 60)) $(CARGO) test --locked --test blackbox \
+		chaos::nothing_is_lost_that_could_be_saved_and_the_rest_is_told_rightly -- --exact --nocapture
 
 test: setup-test fmt lint docs deny shape tests doctests counts ## Run every check and every test
 	@echo "make test: all passed"
