@@ -61,8 +61,11 @@ pub fn climbs(path: &str) -> bool {
     if is_plain(path) {
         return false;
     }
-    let path = spelt(path);
-    let path = split(&path, SLASH | BACKSLASH | ENCODED_BACKSLASH);
+    upwards(&spelt(path))
+}
+
+fn upwards(spelt: &str) -> bool {
+    let path = split(spelt, SLASH | BACKSLASH | ENCODED_BACKSLASH);
     path.split('/').any(|segment| bare(segment) == "..")
 }
 
@@ -108,8 +111,12 @@ fn put(byte: u8, encoded: bool, out: &mut String) {
     }
 }
 
+/// The most in which readers of a path may differ: it is read once for each set of them.
+const MOST: u32 = 4;
+
 /// What readers make of a path, its normal form first: each time the path that they see, or the rule
-/// that it breaks. At most 64, and only for one that is made to be read differently; one for most.
+/// that it breaks. One for most; a path on which they could differ in more than four ways is made for
+/// nothing else, and not looked at further.
 #[derive(Clone, Debug)]
 pub struct Readings {
     spelt: String,
@@ -123,17 +130,13 @@ impl Readings {
     #[must_use]
     pub fn of(path: &str) -> Self {
         let spelt = spelt(path);
-        let signs = [
-            (SLASH, "%2F"),
-            (BACKSLASH, "\\"),
-            (ENCODED_BACKSLASH, "%5C"),
-            (PARAMETERS, ";"),
-            (UPWARDS, ".."),
-        ];
+        let signs =
+            [(SLASH, "%2F"), (BACKSLASH, "\\"), (ENCODED_BACKSLASH, "%5C"), (PARAMETERS, ";")];
         let found = signs.iter().filter(|(_, sign)| spelt.contains(sign));
         let mut open = found.fold(0, |open, (bit, _)| open | bit);
-        if open & UPWARDS != 0 && (open != UPWARDS || spelt.contains("//")) {
-            open |= LATE;
+        if upwards(&spelt) {
+            let late = if open != 0 || spelt.contains("//") { LATE } else { 0 };
+            open |= UPWARDS | late;
         }
         Self { spelt, open, next: Some(0) }
     }
@@ -144,6 +147,10 @@ impl Iterator for Readings {
 
     fn next(&mut self) -> Option<Self::Item> {
         let reading = self.next?;
+        if reading != 0 && self.open.count_ones() > MOST {
+            self.next = None;
+            return Some(Err(Rule::TwoPaths));
+        }
         // The next one of the sets of bits that are open.
         self.next = Some(reading.wrapping_sub(self.open) & self.open).filter(|next| *next != 0);
         Some(read(&self.spelt, reading))
