@@ -5,6 +5,7 @@ mod addresses;
 mod health;
 mod listeners;
 mod numbers;
+mod paths;
 mod process;
 mod rates;
 mod rest;

@@ -69,6 +69,7 @@ pub mod loops;
 pub mod methods;
 pub mod network;
 pub mod node;
+pub mod path;
 pub mod proxied;
 pub mod rate;
 pub mod rules;

@@ -59,8 +59,8 @@ impl Gateway {
         let host = host.as_deref().or(authority).unwrap_or_default();
         let path = request.uri.path();
         let plan = self.plan.load();
-        let found = plan.routes.take(host, path, &request.method, &request.headers);
-        found.cloned().ok_or_else(|| {
+        let found = plan.routes.choose(host, path, &request.method, &request.headers);
+        found.map_err(|rule| deny(rule.broken()))?.cloned().ok_or_else(|| {
             let failure = Failure::denied(&NO_ROUTE)
                 .with(Key::Host, quoted(host))
                 .with(Key::Path, quoted(&redact::bare(path)));

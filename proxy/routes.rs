@@ -11,6 +11,8 @@ use std::collections::HashMap;
 
 use http::{HeaderMap, Method};
 use regex::Regex;
+use whodunit_filters::head::Rule;
+use whodunit_filters::path::{self, Readings};
 
 use self::paths::Paths;
 pub use self::wants::{FieldTest, Wants};
@@ -31,7 +33,7 @@ pub struct Routes<T> {
 pub struct Matcher {
     /// A host name, or `*.` and a domain; any host when `None`. Without regard to case.
     pub host: Option<String>,
-    /// What the path begins with, byte for byte as it is sent; any path when `None`.
+    /// What the path begins with; any path when `None`.
     pub path: Option<String>,
 }
 
@@ -46,7 +48,7 @@ pub struct Takes {
     pub wants: Wants,
 }
 
-/// What a route asks of the path, byte for byte as it is sent.
+/// What a route asks of the path, in its [normal form](whodunit_filters::path).
 #[derive(Clone, Debug, Default)]
 pub enum PathTest {
     /// That it be this.
@@ -98,17 +100,47 @@ impl<T> Routes<T> {
         self.take(host, path, &Method::GET, &HeaderMap::new())
     }
 
-    /// The route for a request: its host, as in the `Host` field, its path without the query, its
-    /// method and its header fields.
+    /// The route for a request with this path as it was sent, the query left out: see
+    /// [`Routes::take`].
+    ///
+    /// # Errors
+    /// [`Rule::AboveRoot`], and [`Rule::TwoPaths`] where readers of the path would not take the same
+    /// route: the rules of one of them could be walked around.
+    #[inline]
+    pub fn choose(
+        &self,
+        host: &str,
+        path: &str,
+        method: &Method,
+        headers: &HeaderMap,
+    ) -> Result<Option<&T>, Rule> {
+        let take = |path: &str| self.take(host, path, method, headers);
+        if path::is_plain(path) {
+            return Ok(take(path));
+        }
+        let mut readings = Readings::of(path);
+        let normal = readings.next().expect("the normal form comes first")?;
+        let found = take(&normal);
+        for reading in readings {
+            if take(&reading?).map(std::ptr::from_ref) != found.map(std::ptr::from_ref) {
+                return Err(Rule::TwoPaths);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The route for a request: its host, as in the `Host` field, its path in normal form without the
+    /// query, its method and its header fields.
     #[must_use]
     pub fn take(&self, host: &str, path: &str, method: &Method, headers: &HeaderMap) -> Option<&T> {
         self.first(host, |paths| paths.find(path, |wants| wants.met(method, headers)))
     }
 
-    /// Whether there is a route for this host and path, whatever else it asks for.
+    /// Whether there is a route for this host and this path as it was sent, whatever else it asks for.
     #[must_use]
     pub fn knows(&self, host: &str, path: &str) -> bool {
-        self.first(host, |paths| paths.find(path, |_| true)).is_some()
+        let known = |path: &str| self.first(host, |paths| paths.find(path, |_| true)).is_some();
+        path::normal(path).is_ok_and(|path| known(&path))
     }
 
     /// The first that is found, from the most specific host on.

@@ -54,7 +54,8 @@ impl Treatment {
     /// A request comes in: it may end here.
     ///
     /// # Errors
-    /// `maintenance`, where the route is out of service.
+    /// `maintenance`, where the route is out of service; `client_request_ambiguous`, where it cannot be
+    /// said what a rewrite would make of the path.
     pub fn begin(&self, session: &mut Session) -> Result<()> {
         if let Some(response) = &self.response {
             let dress: Arc<dyn Dress> = response.clone();
@@ -62,6 +63,9 @@ impl Treatment {
         }
         if let Some(failure) = self.closed.as_ref().and_then(|closed| closed.refuse(session)) {
             return Err(deny(failure));
+        }
+        if let Some(rewriting) = &self.rewriting {
+            rewriting.check(session.req_header()).map_err(deny)?;
         }
         if let Some(answer) = &self.answer {
             session.note().answer = Some(answer.fill(session));

@@ -1,6 +1,7 @@
 //! What routes match, and what they do beside passing requests on.
 
 mod answers;
+mod detours;
 mod edits;
 mod maintenance;
 mod matching;

@@ -1,6 +1,6 @@
 //! Listeners: how they are spoken to.
 
-use super::{Check, steps};
+use super::{Check, paths, steps};
 use crate::schema::address::Address;
 use crate::schema::listener::{Listener, ListenerTls, Upgrade};
 use crate::tree::Step;
@@ -45,6 +45,10 @@ fn sent(check: &mut Check<'_>, place: usize, listener: &Listener) {
         let says = format!("{} is not the status of a redirect", redirect.status);
         let problem = check.error(&inner, says).help("write 301, 302, 307 or 308");
         check.push(problem);
+    }
+    for (nth, begins) in redirect.except.iter().enumerate() {
+        let inner = steps!["listeners", place, "redirect", "except", nth];
+        paths::check_prefix(check, &inner, begins.as_str());
     }
     let own = matches!(listener.address, Address::Tcp(at) if at.port() == redirect.port);
     if own && listener.tls.is_some() {

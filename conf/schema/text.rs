@@ -101,7 +101,7 @@ impl FromStr for Prefix {
         } else if text.contains('*') {
             "it is a prefix already; leave the `*` out"
         } else if text.bytes().any(|b| !b.is_ascii_graphic()) {
-            "it is compared as sent, so spaces and the like must be percent-encoded"
+            "it is compared in its encoded form, so spaces and the like must be percent-encoded"
         } else {
             return Ok(Self(text.to_owned()));
         };

@@ -30,6 +30,10 @@ pub enum Rule {
     CodingOnOldVersion,
     /// `Transfer-Encoding` other than a single `chunked` (RFC 9112 section 6.3).
     CodingUnknown,
+    /// A path whose `..` lead above the root (RFC 3986 section 5.2.4).
+    AboveRoot,
+    /// A path that is not the same to all who read it: see [`crate::path`].
+    TwoPaths,
     /// A NUL.
     Nul,
     /// Another control character.
@@ -84,6 +88,8 @@ impl Rule {
             Self::LengthInvalid => "invalid Content-Length",
             Self::CodingOnOldVersion => "Transfer-Encoding in HTTP/1.0",
             Self::CodingUnknown => "Transfer-Encoding other than chunked",
+            Self::AboveRoot => "path that leads above the root",
+            Self::TwoPaths => "path that can be read in two ways",
             Self::Nul => "NUL",
             Self::Control => "control character",
             Self::Method => "invalid method",
@@ -120,7 +126,9 @@ impl Rule {
             | Self::LengthsDiffer
             | Self::LengthInvalid
             | Self::CodingOnOldVersion
-            | Self::CodingUnknown => &client::CLIENT_REQUEST_AMBIGUOUS,
+            | Self::CodingUnknown
+            | Self::AboveRoot
+            | Self::TwoPaths => &client::CLIENT_REQUEST_AMBIGUOUS,
             Self::Nul
             | Self::Control
             | Self::Method

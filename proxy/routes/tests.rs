@@ -1,3 +1,5 @@
+mod readers;
+
 use proptest::prelude::*;
 
 use http::HeaderName;

@@ -1,5 +1,7 @@
 //! What the upstream is asked for in place of what the client asked for.
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 use http::header::HOST;
 use pingora::http::RequestHeader;
@@ -10,6 +12,8 @@ use whodunit_conf::schema::route::matching::PathTest;
 use whodunit_conf::schema::route::rewrite::HostSent;
 use whodunit_filters::attribution::cause::proxy::PROXY_CONFIG_INVALID;
 use whodunit_filters::attribution::{Failure, Key};
+use whodunit_filters::head::Rule;
+use whodunit_filters::path::{climbs, is_plain, normal};
 
 use super::text::path;
 
@@ -25,7 +29,7 @@ pub(super) struct Rewriting {
 #[derive(Debug)]
 enum Path {
     /// This beginning is replaced.
-    Prefix { matched: Vec<u8>, new: Vec<u8> },
+    Prefix { matched: String, new: Vec<u8> },
     /// What the pattern fits is replaced.
     Pattern { regex: Regex, to: Vec<u8> },
 }
@@ -52,6 +56,15 @@ impl Rewriting {
         let host = rewrite.host.clone();
         let setting = format!("{}.rewrite", way.place);
         (path.is_some() || host.is_some()).then_some(Self { path, host, setting })
+    }
+
+    /// Whether a request can be rewritten so that all who read its new path agree on it.
+    ///
+    /// # Errors
+    /// `client_request_ambiguous`.
+    pub(super) fn check(&self, request: &RequestHeader) -> Result<(), Failure> {
+        let old = self.path.as_ref().map(|rewriting| rewriting.old(request));
+        old.transpose().map(drop).map_err(Rule::broken)
     }
 
     /// Rewrites a request that goes to this endpoint, which is or is not spoken to by TLS.
@@ -84,21 +97,39 @@ impl Rewriting {
 }
 
 impl Path {
+    /// The path that is rewritten: its normal form, by which the route was chosen. What follows a
+    /// prefix stays as it was sent, unless it leads upwards and so could lead out of the new prefix.
+    fn old<'r>(&self, request: &'r RequestHeader) -> Result<Cow<'r, str>, Rule> {
+        let sent = std::str::from_utf8(path(request).0).map_err(|_| Rule::Target)?;
+        let begins = match self {
+            Self::Prefix { matched, .. } => sent.starts_with(matched),
+            Self::Pattern { .. } => false,
+        };
+        if is_plain(sent) || begins && !climbs(sent) {
+            return Ok(Cow::Borrowed(sent));
+        }
+        let old = normal(sent)?;
+        if climbs(&old) { Err(Rule::TwoPaths) } else { Ok(old) }
+    }
+
     /// The new target: path and query. `None` where nothing changes.
     fn target(&self, request: &RequestHeader) -> Option<Vec<u8>> {
-        let (old, query) = path(request);
-        if !old.starts_with(b"/") {
+        let (sent, query) = path(request);
+        if !sent.starts_with(b"/") {
             // `OPTIONS *` is about no path.
             return None;
         }
+        let old = self.old(request).ok()?;
         let mut new = match self {
-            Self::Prefix { matched, new } => joined(new, old.strip_prefix(&matched[..])?, matched),
-            Self::Pattern { regex, to } => regex.replace_all(old, &to[..]).into_owned(),
+            Self::Prefix { matched, new } => {
+                joined(new, old.strip_prefix(matched)?.as_bytes(), matched)
+            }
+            Self::Pattern { regex, to } => regex.replace_all(old.as_bytes(), &to[..]).into_owned(),
         };
         if !new.starts_with(b"/") {
             new.insert(0, b'/');
         }
-        if new == old {
+        if new == old.as_bytes() {
             return None;
         }
         if let Some(query) = query {
@@ -111,14 +142,14 @@ impl Path {
 
 /// The new beginning and the rest of the old path, with one slash between them where the old
 /// beginning or the rest had one there.
-fn joined(new: &[u8], rest: &[u8], matched: &[u8]) -> Vec<u8> {
+fn joined(new: &[u8], rest: &[u8], matched: &str) -> Vec<u8> {
     let mut path = new.to_vec();
     if path.ends_with(b"/") && rest.starts_with(b"/") {
         path.pop();
     } else if !path.ends_with(b"/")
         && !rest.is_empty()
         && !rest.starts_with(b"/")
-        && matched.ends_with(b"/")
+        && matched.ends_with('/')
     {
         path.push(b'/');
     }

@@ -9,7 +9,7 @@ fn answering(origin: &Origin) -> Settings {
     Settings::to(origin)
         .route("name: tls, match: { host: \"*.net\" }, redirect: { to: \"https://{host}{uri}\", status: 308 }")
         .route("match: { path: /old/ }, redirect: { to: \"/new{path}\" }")
-        .route("match: { path_regex: \"^//\" }, redirect: { to: \"{path}/\" }")
+        .route("match: { path_regex: \"evil\" }, redirect: { to: \"{path}/\" }")
         .route("match: { path: /echo }, redirect: { to: \"/x?h={request.header.X-To}\" }")
         .route("name: ping, match: { path_exact: /ping }, respond: { body: pong }, response_headers: { set: { X-A: \"{status}\" } }")
         .route("match: { path: /none }, respond: { status: 204 }, limits: { request_body: 1KiB }")
@@ -31,6 +31,12 @@ fn a_redirect_leads_where_it_says_and_is_no_failure() {
     for (path, fields, to) in [
         ("/old/x?y", &[][..], "/new/old/x"),
         ("//evil.test/x", &[], "/evil.test/x/"),
+        ("///%2fevil.test", &[], "/%2fevil.test/"),
+        ("/\\evil.test", &[], "/%5Cevil.test/"),
+        ("/\\/evil.test", &[], "/%5C/evil.test/"),
+        ("/.//evil.test", &[], "/.//evil.test/"),
+        ("/x/..//evil.test", &[], "/x/..//evil.test/"),
+        ("/%5cevil.test/%09", &[], "/%5cevil.test/%09/"),
         ("/echo", &[("X-To", "a b\"<\\>")], "/x?h=a%20b%22%3C%5C%3E"),
         ("/echo", &[("X-To", "é")], "/x?h=%C3%A9"),
     ] {

@@ -14,15 +14,27 @@ fn rewriting(settings: Settings) -> Settings {
         )
         .route("match: { path: /lit/ }, rewrite: { host: Inner.test:81 }, upstream: web")
         .route("match: { path: /own/ }, rewrite: { prefix: /, host: upstream }, upstream: web")
+        .route("match: { path: /pass }, rewrite: { regex: b$, to: /c }, upstream: web")
         .route("match: { path: /gone }, rewrite: { regex: \"^/gone\", to: \"\" }, upstream: web")
         .h2c()
 }
 
 /// What is asked for, what the origin is asked for, and its host: `None` for its own.
-const CASES: [(&str, &str, Option<&str>); 8] = [
+const CASES: [(&str, &str, Option<&str>); 17] = [
     ("/api/x?a=1&b=/api/", "/v2/x?a=1&b=/api/", Some("app.test")),
     ("/api/", "/v2", Some("app.test")),
-    ("/api/%2e%2e/%C3%A9?", "/v2/%2e%2e/%C3%A9?", Some("app.test")),
+    ("/api/%2c%C3%A9?", "/v2/%2c%C3%A9?", Some("app.test")),
+    // What follows a prefix stays as it was sent, if nothing in it leads upwards.
+    ("/api//a//./b%2Fc;d?..", "/v2/a//./b%2Fc;d?..", Some("app.test")),
+    ("/api/a/%2e%2e/b%7e/c/..?/", "/v2/b~/?/", Some("app.test")),
+    ("/api/../api/x", "/v2/x", Some("app.test")),
+    ("/api/..//api/x/%2E%2E", "/v2", Some("app.test")),
+    ("//api/.//x", "/v2/x", Some("app.test")),
+    ("/%61pi/x%20y", "/v2/x%20y", Some("app.test")),
+    // A pattern replaces what it fits in the normal form; where it fits nothing, nothing changes.
+    ("//u/%37", "/users/7", Some("app.test")),
+    ("/u/7/%61//b/../c?x", "/users/a/c/7?x", Some("app.test")),
+    ("/pass//%61/../x?b", "/pass//%61/../x?b", Some("app.test")),
     ("/u/7", "/users/7", Some("app.test")),
     ("/u/7/a?x", "/users/a/7?x", Some("app.test")),
     ("/lit/x", "/lit/x", Some("inner.test:81")),

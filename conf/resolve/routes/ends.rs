@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::{Check, steps};
+use super::super::{Check, paths, steps};
 use crate::schema::route::Route;
 use crate::schema::route::matching::FieldTest;
 
@@ -78,6 +78,15 @@ fn matches(check: &mut Check<'_>, index: usize) {
             .help("remove one, or make two routes of it")
             .other(at, "the other one");
         check.push(problem);
+    }
+    if let Some(prefix) = &matches.path {
+        paths::check_prefix(check, &steps!["routes", index, "match", "path"], prefix.as_str());
+    }
+    if let Some(path) = &matches.path_exact {
+        paths::check(check, &steps!["routes", index, "match", "path_exact"], path.as_str());
+    }
+    if let Some(pattern) = &matches.path_regex {
+        paths::check_pattern(check, &steps!["routes", index, "match", "path_regex"], pattern);
     }
     for (name, test) in &matches.headers {
         let at = steps!["routes", index, "match", "headers", name.as_str()];

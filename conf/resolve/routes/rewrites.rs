@@ -1,6 +1,6 @@
 //! Whether a rewrite fits the match of its route.
 
-use super::super::{Check, steps};
+use super::super::{Check, paths, steps};
 use crate::schema::route::rewrite::Replacement;
 
 pub(super) fn check(check: &mut Check<'_>, index: usize) {
@@ -37,6 +37,9 @@ pub(super) fn check(check: &mut Check<'_>, index: usize) {
             .map(|says| ("to", says, "write `${1}x` where a letter follows a group's number")),
         _ => None,
     };
+    if let Some(pattern) = &rewrite.regex {
+        paths::check_pattern(check, &steps!["routes", index, "rewrite", "regex"], pattern);
+    }
     if let Some((key, says, help)) = wrong {
         let problem = check.error(&steps!["routes", index, "rewrite", key], says).help(help);
         check.push(problem);

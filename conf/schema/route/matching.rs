@@ -13,7 +13,12 @@ use crate::schema::text::{Host, Prefix, texts};
 /// The most bytes that a pattern may take up once it is compiled.
 const PATTERN: usize = 1 << 20;
 
-/// The requests of a route. Of several routes that fit, the one with the exact host wins, then the
+/// The requests of a route. Their paths are looked at in one form, however they are sent: characters
+/// that stand for themselves decoded (`%61` is `a`), others encoded by upper-case digits (`%C3%BC`),
+/// repeated slashes merged, `.` and `..` resolved. What goes to the upstream stays as it was sent. A
+/// path that leads above the root is refused with 400, and so is one that would take another route
+/// with a reader who does not resolve `..`, or takes `%2F`, `\` or `%5C` for a slash, or drops what
+/// follows a `;`. Of several routes that fit, the one with the exact host wins, then the
 /// longest wildcard, then any host; among those, the exact path, then the longest prefix, then the
 /// patterns in the order of the file, then any path; among those, the one that asks for more
 /// (methods count as one thing, each header field as one), then the order of the file.
@@ -24,10 +29,10 @@ pub struct Match {
     pub host: Option<Host>,
     /// How their paths begin. Default: any. `/` is any path as well.
     pub path: Option<Prefix>,
-    /// Their path, byte for byte as it is sent.
+    /// Their path.
     pub path_exact: Option<ExactPath>,
-    /// What their paths hold: a pattern that fits anywhere in the path, as it is sent, unless `^`
-    /// and `$` tie it to the path's ends.
+    /// What their paths hold: a pattern that fits anywhere in the path, unless `^` and `$` tie it to
+    /// the path's ends.
     pub path_regex: Option<Pattern>,
     /// Their methods; `GET` takes `HEAD` as well. Default: any.
     pub methods: Vec<Verb>,
@@ -184,7 +189,7 @@ impl FromStr for ExactPath {
         } else if text.contains(['?', '#']) {
             "routes look at the path only, not at the query"
         } else if text.bytes().any(|b| !b.is_ascii_graphic()) {
-            "it is compared as sent, so spaces and the like must be percent-encoded"
+            "it is compared in its encoded form, so spaces and the like must be percent-encoded"
         } else {
             return Ok(Self(text.to_owned()));
         };

@@ -11,7 +11,10 @@ use super::matching::{ExactPath, Pattern};
 use crate::schema::text::texts;
 
 /// What the upstream is asked for in place of what the client asked for. The query stays as it
-/// came, and records show the path that the client asked for.
+/// came, and records show the path that the client asked for. A pattern replaces what it fits in the
+/// form of the path that routes are chosen by; what follows a prefix stays as it was sent, unless it
+/// has a `..`, which is resolved first. A path of which it cannot be said whether it has one, such as
+/// `/a/..%2Fb`, is refused with 400.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Rewrite {

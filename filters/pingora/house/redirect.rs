@@ -6,6 +6,7 @@ use http::{HeaderValue, Method, StatusCode};
 use pingora::proxy::Session;
 use whodunit_filters::attribution::Failure;
 use whodunit_filters::head::Rule;
+use whodunit_filters::path::{Readings, is_plain};
 
 use crate::answer::Answer;
 
@@ -19,7 +20,8 @@ pub struct Redirect {
     pub port: u16,
     /// The status: 301, 302, 307 or 308.
     pub status: StatusCode,
-    /// How paths begin that are served nevertheless, such as `/.well-known/acme-challenge/`.
+    /// How paths begin that are served nevertheless, such as `/.well-known/acme-challenge/`: in their
+    /// normal form, and to [everybody](whodunit_filters::path) who reads them.
     pub except: Vec<String>,
 }
 
@@ -39,7 +41,7 @@ impl Redirect {
         let request = session.req_header();
         let path = request.uri.path();
         if [Method::CONNECT, Method::TRACE].contains(&request.method)
-            || self.except.iter().any(|begins| path.starts_with(begins.as_str()))
+            || !self.except.is_empty() && self.excepts(path)
         {
             return Ok(None);
         }
@@ -64,5 +66,13 @@ impl Redirect {
         location.extend_from_slice(target);
         let location = HeaderValue::from_bytes(&location).map_err(|_| Rule::Target.broken())?;
         Ok(Some(Answer::new(self.status).with("Location", location)))
+    }
+    fn excepts(&self, path: &str) -> bool {
+        let begins =
+            |path: &str| self.except.iter().any(|begins| path.starts_with(begins.as_str()));
+        if is_plain(path) {
+            return begins(path);
+        }
+        Readings::of(path).all(|reading| reading.is_ok_and(|path| begins(&path)))
     }
 }
