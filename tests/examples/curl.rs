@@ -42,8 +42,9 @@ impl Local {
         curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "20", "--include"]);
         curl.args(["--write-out", "\n%{http_code} %{http_version}", "--request", method]);
         curl.args(["--connect-to", &format!("::{at}")]).args(more);
-        curl.arg("--cacert").arg(self.authority.file());
-        curl.arg("--cert").arg(self.client.file()).arg("--key").arg(self.client.key_file());
+        for (option, file) in ["--cacert", "--cert", "--key"].iter().zip(&self.shown) {
+            curl.arg(option).arg(file);
+        }
         if listener.proxy_protocol {
             curl.arg("--haproxy-protocol");
         }

@@ -22,14 +22,15 @@ use crate::rig::settings::{LOG, Settings};
 pub(super) struct Local {
     pub(super) proxy: Proxy,
     pub(super) checked: Checked,
-    /// Who signed all certificates: those of the listeners, of the origins, of clients.
-    pub(super) authority: Arc<Authority>,
-    pub(super) client: Identity,
+    /// What a client has to have: whom to trust, and its own certificate and key. Written once, since
+    /// the proxy watches what it reads.
+    pub(super) shown: [PathBuf; 3],
     /// As it was written for this run.
     pub(super) text: String,
     /// What stands behind it.
     pub(super) endpoints: Vec<Endpoint>,
-    _servers: BTreeMap<String, Identity>,
+    /// Who signed all certificates, and those of the client and of the listeners.
+    _identities: (Arc<Authority>, Identity, BTreeMap<String, Identity>),
     _folder: TempDir,
 }
 
@@ -93,18 +94,18 @@ impl Local {
         let servers = servers(&settings, &authority);
         let files = files(&settings, &authority, &client, &servers, folder.path());
         let text = rewrite(&text, &settings, &endpoints, &files);
+        let shown = [authority.file(), client.file(), client.key_file()];
         let proxy = Settings::written(text.clone(), checked.config.listeners.len())
             // The authorities that the system trusts are those of the test.
-            .amid("SSL_CERT_FILE", &authority.file())
+            .amid("SSL_CERT_FILE", &shown[0])
             .start();
         Ok(Self {
             proxy,
             checked,
-            authority,
-            client,
+            shown,
             text,
             endpoints,
-            _servers: servers,
+            _identities: (authority, client, servers),
             _folder: folder,
         })
     }

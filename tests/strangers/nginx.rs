@@ -55,7 +55,7 @@ fn configuration(folder: &Path, address: &str, rules: &str) -> String {
     }
     format!(
         "{user} daemon off; worker_processes 1; error_log stderr crit; pid {folder}/pid;\n\
-         events {{ worker_connections 64; }}\n\
+         events {{ worker_connections 512; }}\n\
          http {{ {paths} access_log off; server {{ listen {address}; {rules} }} }}\n"
     )
 }
