@@ -1,9 +1,9 @@
 //! What people send and get every day, through nginx and through us: the same, or different for a
 //! reason that stands in the table.
 
-mod apps;
+pub(crate) mod apps;
 mod clients;
-mod events;
+pub(crate) mod events;
 mod fuzz;
 mod origin;
 mod page;
@@ -11,7 +11,7 @@ mod pair;
 mod row;
 mod rows;
 mod seen;
-mod websocket;
+pub(crate) mod websocket;
 
 use crate::rig::skip;
 use pair::Pair;

@@ -1,8 +1,8 @@
 //! Servers that nobody here wrote, as they misbehave in real life, and what is said of them.
 
-mod grpc;
+pub(crate) mod grpc;
 mod gunicorn;
-mod nginx;
+pub(crate) mod nginx;
 mod node;
 mod openssl;
 mod php;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use whodunit_conf::schema::health::{Eject, Health};
@@ -17,8 +17,12 @@ use whodunit_conf::sections::Compression;
 use whodunit_conf::sections::rate::Several;
 use whodunit_conf::{Checked, Config, parse, schema};
 
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
+
 fn example(name: &str) -> (String, Checked) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+    let file = folder().join(name);
     let text = fs::read_to_string(file).expect("the example is there");
     let checked =
         parse(&text, name).unwrap_or_else(|problems| panic!("{}", problems.render(false)));
@@ -27,10 +31,12 @@ fn example(name: &str) -> (String, Checked) {
 
 #[test]
 fn every_example_is_right_and_without_a_warning() {
-    for name in ["minimal.yaml", "full.yaml", "edge.yaml", "sidecar.yaml", "chain.yaml"] {
-        let (_, checked) = example(name);
+    let files = fs::read_dir(folder()).expect("the examples are there");
+    let names = files.map(|file| file.expect("it can be read").file_name());
+    for name in names.map(|name| name.into_string().expect("it is text")) {
+        let (_, checked) = example(&name);
         assert!(checked.warnings.is_empty(), "{}", checked.warnings.render(false));
-        let last = checked.resolved.routes.last().expect(name);
+        let last = checked.resolved.routes.last().expect(&name);
         assert_eq!(last.matches, Match::default(), "{name} leaves requests without a route");
     }
 }

@@ -8,19 +8,19 @@ use tempfile::TempDir;
 use crate::strangers::server::Server;
 
 /// Where `.ci/setup test` puts what it has from `PyPI` for these tests.
-pub(super) const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/everyday");
+pub(crate) const TOOLS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/everyday");
 
 /// A running server in Python.
-pub(super) struct App {
-    pub(super) endpoint: String,
-    pub(super) server: Server,
+pub(crate) struct App {
+    pub(crate) endpoint: String,
+    pub(crate) server: Server,
     _folder: TempDir,
 }
 
 impl App {
     /// Starts one that needs this package, and that says `port NUMBER` once it listens. Why there
     /// is none, otherwise.
-    pub(super) fn start(package: &str, text: &str) -> Result<Self, String> {
+    pub(crate) fn start(package: &str, text: &str) -> Result<Self, String> {
         python(package)?;
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("app.py");
@@ -32,14 +32,14 @@ impl App {
 }
 
 /// Python, with what these tests have from `PyPI`.
-pub(super) fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut python = Command::new("python3");
     python.env("PYTHONPATH", TOOLS).env("PYTHONDONTWRITEBYTECODE", "1");
     python
 }
 
 /// Why this package cannot be had, if so.
-pub(super) fn python(package: &str) -> Result<(), String> {
+pub(crate) fn python(package: &str) -> Result<(), String> {
     let probe = command().arg("-c").arg(format!("import {package}")).output();
     match probe {
         Ok(probe) if probe.status.success() => Ok(()),
@@ -50,7 +50,7 @@ pub(super) fn python(package: &str) -> Result<(), String> {
 
 /// What a program says that is to come to its end by itself: its standard output and, where it
 /// fails, all else. Why it cannot be run, otherwise.
-pub(super) fn run(command: &mut Command) -> Result<Output, String> {
+pub(crate) fn run(command: &mut Command) -> Result<Output, String> {
     let program = Path::new(command.get_program()).display().to_string();
     let output = command.output().map_err(|error| format!("{program}: {error}"))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -64,9 +64,9 @@ pub(super) fn run(command: &mut Command) -> Result<Output, String> {
 
 /// What a program said.
 #[derive(Debug)]
-pub(super) struct Output {
-    pub(super) good: bool,
-    pub(super) said: String,
-    pub(super) complained: String,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct Output {
+    pub(crate) good: bool,
+    pub(crate) said: String,
+    pub(crate) complained: String,
+    pub(crate) bytes: Vec<u8>,
 }

@@ -6,7 +6,8 @@ use crate::rig::proxy::Proxy;
 use crate::rig::settings::Settings;
 use crate::rig::skip;
 
-const APP: &str = r#"
+/// The source: events at `/events`, one for each `/tick/NAME`.
+pub(crate) const APP: &str = r#"
 import asyncio, socket, uvicorn
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -25,7 +26,11 @@ async def events(request):
 async def tick(request):
     await ticks.put(request.path_params["name"])
     return PlainTextResponse("ok")
-app = Starlette(routes=[Route("/events", events), Route("/tick/{name}", tick)])
+async def healthy(request):
+    return PlainTextResponse("ok")
+app = Starlette(routes=[
+    Route("/events", events), Route("/tick/{name}", tick), Route("/healthz", healthy),
+])
 listener = socket.create_server(("127.0.0.1", 0))
 print("port", listener.getsockname()[1], flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
@@ -71,15 +76,21 @@ fn tick(proxy: &Proxy, name: &str) {
 #[test]
 fn each_event_arrives_before_the_next_is_made() {
     let test = "each_event_arrives_before_the_next_is_made";
-    let Some((mut app, proxy)) = before(test, "20s") else { return };
+    let Some((app, proxy)) = before(test, "20s") else { return };
+    arrive_one_by_one(app, &proxy);
+}
+
+/// Twenty events through a proxy before this source, each heard before the next one is made, and
+/// the end of them.
+pub(crate) fn arrive_one_by_one(mut app: App, proxy: &Proxy) {
     let names: Vec<String> = (0..20).map(|n| n.to_string()).collect();
     let told = proxy.exchanges(names.len() + 2, || {
-        let mut client = subscribe(&proxy, 60);
+        let mut client = subscribe(proxy, 60);
         for name in &names {
-            tick(&proxy, name);
+            tick(proxy, name);
             hears(&mut client, &format!("data: tick {name}"));
         }
-        tick(&proxy, "end");
+        tick(proxy, "end");
         hears(&mut client, "0");
         Vec::new()
     });

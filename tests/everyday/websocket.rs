@@ -13,7 +13,8 @@ use crate::rig::proxy::Proxy;
 use crate::rig::settings::Settings;
 use crate::rig::skip;
 
-const APP: &str = r#"
+/// The server: an echo, which does some things besides when it is told to.
+pub(crate) const APP: &str = r#"
 import asyncio, fcntl, os, termios, time
 from websockets.asyncio.server import serve
 async def echo(ws):
@@ -35,8 +36,10 @@ async def echo(ws):
                 await ws.send(message)
     finally:
         print("closed", ws.close_code, flush=True)
+def healthy(connection, request):
+    return connection.respond(200, "ok") if request.path == "/healthz" else None
 async def main():
-    async with serve(echo, "127.0.0.1", 0, max_size=1 << 25, ping_interval=None) as server:
+    async with serve(echo, "127.0.0.1", 0, process_request=healthy, max_size=1 << 25, ping_interval=None) as server:
         print("port", server.sockets[0].getsockname()[1], flush=True)
         await asyncio.get_running_loop().create_future()
 asyncio.run(main())
@@ -92,8 +95,13 @@ fn nobody(told: &Told) {
 
 #[test]
 fn messages_of_all_sizes_come_back() {
-    let Some((mut app, proxy)) = before("messages_of_all_sizes_come_back") else { return };
-    let told = session(&proxy, async |socket| {
+    let Some((app, proxy)) = before("messages_of_all_sizes_come_back") else { return };
+    come_back(app, &proxy);
+}
+
+/// Messages of all sizes to this server and back, through a proxy before it.
+pub(crate) fn come_back(mut app: App, proxy: &Proxy) {
+    let told = session(proxy, async |socket| {
         for length in [0, 1, 125, 126, 65_535, 65_536, 8 << 20] {
             let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(length).collect();
             socket.send(Message::binary(bytes.clone())).await.expect("the proxy takes it");

@@ -27,7 +27,12 @@ pub(crate) struct Settings {
     pub(super) journals: Vec<Journal>,
     /// What no client may learn when disclosure is minimal.
     pub(super) hidden: Vec<String>,
+    /// All of it as somebody wrote it, and how many listeners that has.
+    written: Option<(String, usize)>,
 }
+
+/// Stands in a written configuration where the path of the log is to be.
+pub(crate) const LOG: &str = "{the log}";
 
 impl Settings {
     /// No upstream at all.
@@ -42,7 +47,14 @@ impl Settings {
             environment: Vec::new(),
             journals: Vec::new(),
             hidden: Vec::new(),
+            written: None,
         }
+    }
+
+    /// Just this text, with [`LOG`] in it: a configuration of so many listeners, whose records are of
+    /// all requests.
+    pub(crate) fn written(text: String, listeners: usize) -> Self {
+        Self { written: Some((text, listeners)), ..Self::bare() }
     }
 
     /// One upstream, `web`, with these endpoints.
@@ -184,11 +196,14 @@ impl Settings {
 
     /// How many listeners there are.
     pub(super) fn listeners(&self) -> usize {
-        self.listeners.len()
+        self.written.as_ref().map_or(self.listeners.len(), |(_, listeners)| *listeners)
     }
 
     /// The configuration as it is written to the file, with the log at `log`.
     pub(crate) fn yaml(&self, log: &Path) -> String {
+        if let Some((text, _)) = &self.written {
+            return text.replace(LOG, &log.display().to_string());
+        }
         let mut sections = self.sections.clone();
         sections.entry("admin").or_insert_with(|| vec!["address: \"127.0.0.1:0\"".to_owned()]);
         let records = sections.entry("log").or_default();

@@ -2,6 +2,8 @@
 //! kinds go through as they are, and a failure is told in gRPC's own words.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Command;
 
 use super::server::Server;
@@ -33,20 +35,42 @@ fn python(script: &str, arguments: &[&str]) -> Result<Command, String> {
 }
 
 /// A server, and where it listens.
-fn server(arguments: &[&str]) -> Result<(Server, String), String> {
+pub(crate) fn server(arguments: &[&str]) -> Result<(Server, String), String> {
     let mut server = Server::start(&mut python(SERVER, arguments)?)?;
     let endpoint = format!("127.0.0.1:{}", server.says("listening on "));
     Ok((server, endpoint))
 }
 
+/// Where a client calls: an address, and over TLS the authority to trust and the name to ask for.
+pub(crate) struct Channel {
+    pub(crate) address: SocketAddr,
+    pub(crate) secured: Option<(PathBuf, &'static str)>,
+}
+
+impl Channel {
+    /// In plain text, at a proxy's first listener.
+    fn to(proxy: &Proxy) -> Self {
+        Self { address: proxy.address(), secured: None }
+    }
+
+    fn calling(&self, call: &str) -> Result<Server, String> {
+        let mut arguments = vec![self.address.to_string(), call.to_owned()];
+        if let Some((ca, name)) = &self.secured {
+            arguments.extend([ca.display().to_string(), (*name).to_owned()]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        Server::start(&mut python(CLIENT, &arguments)?)
+    }
+}
+
 /// A call that goes on.
 fn calling(proxy: &Proxy, call: &str) -> Result<Server, String> {
-    Server::start(&mut python(CLIENT, &[&proxy.address().to_string(), call])?)
+    Channel::to(proxy).calling(call)
 }
 
 /// All that a client says of a call, each line with how often it is said.
-fn said(proxy: &Proxy, call: &str) -> Result<BTreeMap<String, usize>, String> {
-    let mut client = calling(proxy, call)?;
+fn said(channel: &Channel, call: &str) -> Result<BTreeMap<String, usize>, String> {
+    let mut client = channel.calling(call)?;
     client.says("over");
     let mut lines = BTreeMap::new();
     for line in client.said().lines().filter(|line| *line != "over") {
@@ -56,8 +80,8 @@ fn said(proxy: &Proxy, call: &str) -> Result<BTreeMap<String, usize>, String> {
 }
 
 /// The one thing that a client says.
-fn told(proxy: &Proxy, call: &str) -> Result<String, String> {
-    let lines = said(proxy, call)?;
+pub(crate) fn told(channel: &Channel, call: &str) -> Result<String, String> {
+    let lines = said(channel, call)?;
     assert_eq!(lines.values().sum::<usize>(), 1, "{lines:?}");
     Ok(lines.into_keys().next().expect("there is one"))
 }
@@ -69,14 +93,16 @@ fn meet(name: &str, encounter: impl FnOnce() -> Result<(), String>) {
     }
 }
 
-fn passes(proxy: &Proxy) -> Result<(), String> {
-    assert_eq!(told(proxy, "check")?, "answer SERVING");
-    assert_eq!(told(proxy, "unknown")?, "failed NOT_FOUND ", "its own status passes");
-    assert_eq!(told(proxy, "total")?, "answer 300000 300000", "30 messages up, and trailers");
-    let both_ways = said(proxy, "reflect")?;
+/// A call of each kind goes through this proxy as it is.
+pub(crate) fn passes(proxy: &Proxy, channel: &Channel) -> Result<(), String> {
+    let before = proxy.log.lines();
+    assert_eq!(told(channel, "check")?, "answer SERVING");
+    assert_eq!(told(channel, "unknown")?, "failed NOT_FOUND ", "its own status passes");
+    assert_eq!(told(channel, "total")?, "answer 300000 300000", "30 messages up, and trailers");
+    let both_ways = said(channel, "reflect")?;
     assert_eq!(both_ways["answer file_descriptor_response"], 20);
     assert_eq!(both_ways["answer list_services_response"], 1);
-    for record in proxy.log.wait(4) {
+    for record in &proxy.log.wait(before + 4)[before..] {
         assert!(record["cause"].is_null(), "{record:#}");
         assert_eq!((&record["status"], &record["protocol"]), (&200.into(), &"HTTP/2".into()));
     }
@@ -87,7 +113,8 @@ fn passes(proxy: &Proxy) -> Result<(), String> {
 fn calls_of_each_kind_pass_in_plain_text() {
     meet("calls_of_each_kind_pass_in_plain_text", || {
         let (_server, endpoint) = server(&[])?;
-        passes(&Settings::endpoints(&[&endpoint]).having("protocol: h2c").h2c().start())
+        let proxy = Settings::endpoints(&[&endpoint]).having("protocol: h2c").h2c().start();
+        passes(&proxy, &Channel::to(&proxy))
     });
 }
 
@@ -102,7 +129,8 @@ fn calls_of_each_kind_pass_over_tls() {
         let tls = format!("tls: {{ sni: app.test, ca: \"{}\" }}", root.file().display());
         for protocol in ["h2", "auto"] {
             let settings = Settings::endpoints(&[&endpoint]).having(&tls).h2c();
-            passes(&settings.having(&format!("protocol: {protocol}")).start())?;
+            let proxy = settings.having(&format!("protocol: {protocol}")).start();
+            passes(&proxy, &Channel::to(&proxy))?;
         }
         Ok(())
     });
@@ -137,7 +165,7 @@ fn failures_have_the_status_that_tells_a_client_what_to_do() {
     meet("failures_have_the_status_that_tells_a_client_what_to_do", || {
         let closed = Refusing::new();
         let proxy = Settings::endpoints(&[&closed.endpoint]).having("protocol: h2c").h2c().start();
-        let failed = told(&proxy, "check")?;
+        let failed = told(&Channel::to(&proxy), "check")?;
         assert!(failed.starts_with("failed UNAVAILABLE "), "{failed}");
         assert!(failed.contains("(connect_refused, ref "), "{failed}");
 
@@ -154,12 +182,12 @@ fn failures_have_the_status_that_tells_a_client_what_to_do() {
         let proxy = settings("max_requests: 1").start();
         let mut client = calling(&proxy, "watch")?;
         client.says("answer SERVING");
-        let failed = told(&proxy, "check")?;
+        let failed = told(&Channel::to(&proxy), "check")?;
         assert!(failed.starts_with("failed UNAVAILABLE "), "{failed}");
         assert!(failed.contains("(upstream_limit_reached, ref "), "{failed}");
 
         let proxy = settings("limits: { request_body: 100KB }").start();
-        let failed = told(&proxy, "total")?;
+        let failed = told(&Channel::to(&proxy), "total")?;
         assert!(failed.starts_with("failed RESOURCE_EXHAUSTED "), "{failed}");
         server.tell("app SERVING");
         Ok(())

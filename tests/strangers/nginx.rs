@@ -21,8 +21,8 @@ const PASSED: Verdict =
     Verdict { cause: "origin_error", party: "origin", phase: "wait", status: 502 };
 
 /// A running nginx with rules of a test's own.
-pub(super) struct Nginx {
-    pub(super) endpoint: String,
+pub(crate) struct Nginx {
+    pub(crate) endpoint: String,
     _server: Server,
     _port: Socket,
     _folder: TempDir,
@@ -30,7 +30,7 @@ pub(super) struct Nginx {
 
 impl Nginx {
     /// Starts one with these rules, which stand inside of `server`.
-    pub(super) fn with(rules: &str) -> Result<Self, String> {
+    pub(crate) fn with(rules: &str) -> Result<Self, String> {
         let program = origins::nginx::program().ok_or("nginx is not installed")?;
         let folder = tempfile::tempdir().expect("a folder");
         let (port, address) = port();
@@ -55,7 +55,7 @@ fn configuration(folder: &Path, address: &str, rules: &str) -> String {
     }
     format!(
         "{user} daemon off; worker_processes 1; error_log stderr crit; pid {folder}/pid;\n\
-         events {{ worker_connections 64; }}\n\
+         events {{ worker_connections 512; }}\n\
          http {{ {paths} access_log off; server {{ listen {address}; {rules} }} }}\n"
     )
 }

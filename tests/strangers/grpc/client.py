@@ -36,7 +36,12 @@ def total(channel):
     answer, outcome = call.with_call((b"x" * 10_000 for _ in range(30)), timeout=20)
     say("answer", len(answer), dict(outcome.trailing_metadata()).get("x-pieces"))
 
-channel = grpc.insecure_channel(sys.argv[1])
+if len(sys.argv) > 3:
+    trusted = grpc.ssl_channel_credentials(open(sys.argv[3], "rb").read())
+    named = (("grpc.ssl_target_name_override", sys.argv[4]),)
+    channel = grpc.secure_channel(sys.argv[1], trusted, named)
+else:
+    channel = grpc.insecure_channel(sys.argv[1])
 {
     "check": lambda: asked(lambda: check(channel)),
     "unknown": lambda: asked(lambda: check(channel, "nobody")),
