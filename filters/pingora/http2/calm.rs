@@ -83,13 +83,9 @@ mod tests {
 
     #[test]
     fn what_brings_nothing_further_is_borne_for_a_while() {
-        for nothing in [
-            frame(PING, 8),
-            frame(4, 6),
-            frame(WINDOW_UPDATE, 4),
-            frame(2, 5),
-            frame(0xee, 0),
-        ] {
+        for nothing in
+            [frame(PING, 8), frame(4, 6), frame(WINDOW_UPDATE, 4), frame(2, 5), frame(0xee, 0)]
+        {
             let count = borne(&mut Calm::new(Instant::now()), nothing);
             assert!((MOST..2 * MOST).contains(&count), "{nothing:?}: {count}");
         }
