@@ -99,10 +99,15 @@ impl ProxyHttp for Gateway {
         note.timeouts = Some(destination.timeouts.clone());
         note.rules.clone_from(&destination.rules);
         if let Some(treatment) = &destination.treatment {
-            treatment.begin(session)?;
+            trip.closed = treatment.begin(session);
         }
         trip.destination = Some(destination);
         Ok(false)
+    }
+
+    /// Nothing refuses the client: it may hear that the route is out of service.
+    async fn proxy_upstream_filter(&self, _: &mut Session, trip: &mut Trip) -> Result<bool> {
+        trip.closed.take().map_or(Ok(true), |closed| Err(deny(*closed)))
     }
 
     async fn upstream_peer(&self, session: &mut Session, trip: &mut Trip) -> Result<Box<HttpPeer>> {

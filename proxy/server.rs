@@ -7,6 +7,7 @@ mod inherited;
 mod insight;
 mod listen;
 mod operators;
+mod overlap;
 mod privileges;
 mod reload;
 mod serve;

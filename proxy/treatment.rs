@@ -13,6 +13,7 @@ use pingora::proxy::Session;
 use pingora::{Error, Result};
 use whodunit_conf::Way;
 use whodunit_conf::schema::address::Target;
+use whodunit_filters::attribution::Failure;
 use whodunit_pingora::{Dress, Noted, deny};
 
 use self::answer::Fixed;
@@ -51,26 +52,20 @@ impl Treatment {
         (!nothing).then(|| Box::new(treatment))
     }
 
-    /// A request comes in: it may end here.
-    ///
-    /// # Errors
-    /// `maintenance`, where the route is out of service; `client_request_ambiguous`, where it cannot be
-    /// said what a rewrite would make of the path.
-    pub fn begin(&self, session: &mut Session) -> Result<()> {
+    /// A request comes in. Why it ends here, if nothing refuses its client before: `maintenance`,
+    /// where the route is out of service; `client_request_ambiguous`, where it cannot be said what a
+    /// rewrite would make of the path.
+    pub fn begin(&self, session: &mut Session) -> Option<Box<Failure>> {
         if let Some(response) = &self.response {
             let dress: Arc<dyn Dress> = response.clone();
             session.note().dress = Some(dress);
         }
-        if let Some(failure) = self.closed.as_ref().and_then(|closed| closed.refuse(session)) {
-            return Err(deny(failure));
-        }
-        if let Some(rewriting) = &self.rewriting {
-            rewriting.check(session.req_header()).map_err(deny)?;
-        }
-        if let Some(answer) = &self.answer {
+        let closed = self.closed.as_ref().and_then(|closed| closed.refuse(session));
+        let refused = closed.or_else(|| self.rewriting.as_ref()?.check(session.req_header()).err());
+        if let (Some(answer), None) = (&self.answer, &refused) {
             session.note().answer = Some(answer.fill(session));
         }
-        Ok(())
+        refused.map(Box::new)
     }
 
     /// Its header section is about to go to this endpoint.

@@ -261,3 +261,32 @@ fn who_asks_through_a_unix_socket_is_near() {
         assert!(answer.starts_with(status), "{path}: {answer}");
     }
 }
+
+/// Whoever is not let in learns nothing else either: not that a route is out of service, nor where
+/// it leads.
+#[test]
+fn who_is_refused_sees_nothing_of_the_route() {
+    let origin = Origin::answering(OK);
+    let proxy = Settings::to(&origin)
+        .h2c()
+        .with("access", "deny: [203.0.113.9]")
+        .route(
+            "match: { path: /closed }, upstream: web, maintenance: true, \
+             rate: { requests: 3, per: 1h }",
+        )
+        .route("match: { path: /there }, redirect: { to: \"https://other.test/\" }")
+        .route("match: { path: /said }, respond: { status: 200, body: secret }")
+        .route("upstream: web")
+        .start();
+    for path in ["/closed", "/there", "/said", "/"] {
+        for told in [from(&proxy, "203.0.113.9", path), from2(&proxy, "203.0.113.9", path)] {
+            denied(&told, "access.deny[0]", "deny 203.0.113.9/32");
+        }
+    }
+    for _ in 0..3 {
+        let told = from(&proxy, "198.51.100.7", "/closed");
+        assert_eq!((told.status(), told.text("cause")), (503, "maintenance"));
+    }
+    limited(&from(&proxy, "198.51.100.7", "/closed"), "routes[0].rate");
+    assert_eq!(origin.connections(), 0);
+}

@@ -2,7 +2,7 @@
 
 mod load;
 mod privileges;
-mod stage;
+pub(crate) mod stage;
 mod stop;
 mod strangers;
 mod systemd;

@@ -69,6 +69,8 @@ pub enum Rule {
     Message,
     /// HTTP/2 frames that break the rules of the connection (RFC 9113 section 5.4.1).
     Frames,
+    /// More HTTP/2 frames than serve any request (RFC 9113 section 10.5).
+    Flood,
 }
 
 impl Rule {
@@ -107,6 +109,7 @@ impl Rule {
             Self::TrailerSize => "trailer section too large",
             Self::Message => "malformed HTTP/2 message",
             Self::Frames => "broken HTTP/2 frames",
+            Self::Flood => "flood of HTTP/2 frames",
         }
     }
 
@@ -145,7 +148,8 @@ impl Rule {
             | Self::ChunkEnd
             | Self::TrailerSize
             | Self::Message
-            | Self::Frames => &client::CLIENT_REQUEST_MALFORMED,
+            | Self::Frames
+            | Self::Flood => &client::CLIENT_REQUEST_MALFORMED,
         }
     }
 

@@ -30,7 +30,6 @@ mod welcome;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
 use pingora::protocols::Stream;
 use pingora::proxy::{HttpProxy, ProcessCustomSession, ProxyHttp, ProxyServiceBuilder};
@@ -109,8 +108,7 @@ where
                 }
             }
         }
-        // The kernel resets what it has taken in and nobody has accepted.
-        while let Some(Ok(plain)) = sockets.accept().now_or_never() {
+        for plain in sockets.rest() {
             self.admit(plain, &listener, stop.clone());
         }
     }

@@ -7,9 +7,11 @@
 //!          facts of each request's client ◀──────────── session: what Pingora asks of a stream
 //! ```
 //!
-//! The codec answers for what is wrong with frames; what it turns away is recorded here. A request
+//! The codec answers for what is wrong with frames; what it turns away is recorded here, and what it
+//! would put up with without end is ended here. A request
 //! that is wrong by the rules of HTTP is handed on with its refusal, and refused like any other.
 
+mod calm;
 mod preface;
 mod request;
 mod room;

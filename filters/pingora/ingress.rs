@@ -352,7 +352,10 @@ impl<A: HttpServerApp + Send + Sync + 'static> Visit<'_, A> {
         if let Some(left) = left {
             client.lost(left);
         }
-        self.ingress.answer(stream, &head, failure, &client, left.is_none()).await;
+        // Who speaks HTTP/2 takes an answer of HTTP/1 for broken frames. That nobody was looked at says
+        // the end, before any request was read.
+        let http2 = stream.selected_alpn_proto() == Some(ALPN::H2);
+        self.ingress.answer(stream, &head, failure, &client, left.is_none() && !http2).await;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use whodunit_filters::attribution::{Key, NextHop};
+use whodunit_filters::attribution::{Failure, Key, NextHop};
 use whodunit_pingora::Note;
 use whodunit_pingora::connect::Latch;
 
@@ -20,6 +20,8 @@ use crate::upstream::rotation::word;
 #[derive(Default)]
 pub struct Trip {
     pub(super) destination: Option<Arc<Destination>>,
+    /// Why the request goes no further than to its route.
+    pub(super) closed: Option<Box<Failure>>,
     pub(super) tried: Vec<NextHop>,
     pub(super) endpoints: Vec<usize>,
     /// What the attempt under way goes to.

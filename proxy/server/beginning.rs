@@ -14,7 +14,7 @@ use super::inherited::Inherited;
 use super::privileges::{Identity, warn_of_root, warn_of_unreadable};
 use super::takeover::{Desk, Handing, Place, Predecessor, Program, Successor, Trusted, ask};
 use super::{Refusal, Source, systemd};
-use crate::notice;
+use crate::{notice, secure};
 
 /// A process that does not take requests yet.
 #[derive(Debug)]
@@ -74,9 +74,17 @@ impl Beginning {
         }
         match &self.identity {
             Some(identity) => {
+                for listener in &config.listeners {
+                    if let Address::Unix(path) = &listener.address {
+                        identity.own(path.as_ref())?;
+                    }
+                }
                 identity.assume()?;
                 if let Source::File(path, _) = source {
-                    warn_of_unreadable(path);
+                    warn_of_unreadable(path, "nor will a change be");
+                }
+                for file in secure::files(&config.listeners) {
+                    warn_of_unreadable(&file, "nothing that names it can be reloaded");
                 }
             }
             None => warn_of_root(),

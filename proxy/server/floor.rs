@@ -110,7 +110,7 @@ impl Floor {
                 listeners.push((Open { terms, ..kept }, None));
                 continue;
             }
-            let bind = || listen::bind_one(section, &Inherited::default());
+            let bind = || listen::bind_one(section, &Inherited::default(), &|| self.copies());
             let opened = bound.next().map_or_else(bind, Ok).and_then(|socket| {
                 let open = Open::of(section, &socket, terms)?;
                 Ok((open, Some(socket)))
@@ -171,6 +171,10 @@ impl Floor {
             Some(copy.map(|copy| (open.written.clone(), copy)))
         });
         copies.collect()
+    }
+
+    fn copies(&self) -> io::Result<Vec<OwnedFd>> {
+        Ok(self.sockets()?.into_iter().map(|(_, socket)| socket).collect())
     }
 
     fn serve(&self, open: &Open, socket: Bound) {

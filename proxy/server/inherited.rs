@@ -101,6 +101,14 @@ impl Inherited {
         self.lock().iter().map(|one| one.at.clone()).collect()
     }
 
+    /// Copies of them.
+    ///
+    /// # Errors
+    /// When descriptors have run out.
+    pub(super) fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
+        self.lock().iter().map(|one| one.socket.as_fd().try_clone_to_owned()).collect()
+    }
+
     /// Closes those, and removes the files of those that had one: nobody listens there any more.
     pub(super) fn close(&self) -> Vec<Address> {
         let closed: Vec<Address> =

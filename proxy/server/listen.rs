@@ -15,8 +15,8 @@ use whodunit_conf::schema::address::Address;
 use whodunit_conf::schema::listener::{Listener, Mode};
 use whodunit_pingora::Sockets;
 
-use super::Refusal;
 use super::inherited::{Heirloom, Inherited};
+use super::{Refusal, overlap};
 use crate::notice;
 
 /// Connections that may wait to be accepted.
@@ -63,13 +63,18 @@ impl Bound {
 
 /// Binds every listener of the configuration whose socket is not there already.
 pub(super) fn bind(config: &Config, inherited: &Inherited) -> Result<Vec<Bound>, Refusal> {
-    config.listeners.iter().map(|listener| bind_one(listener, inherited)).collect()
+    let bind = |listener| bind_one(listener, inherited, &|| inherited.sockets());
+    config.listeners.iter().map(bind).collect()
 }
 
-/// Binds one of them.
-pub(super) fn bind_one(listener: &Listener, inherited: &Inherited) -> Result<Bound, Refusal> {
+/// Binds one of them. `ours`: sockets that listen, and will not for long where they are in its way.
+pub(super) fn bind_one(
+    listener: &Listener,
+    inherited: &Inherited,
+    ours: &dyn Fn() -> io::Result<Vec<OwnedFd>>,
+) -> Result<Bound, Refusal> {
     let bound = match &listener.address {
-        Address::Tcp(address) => inet(*address, listener.reuse_port, inherited),
+        Address::Tcp(address) => inet(*address, listener.reuse_port, inherited, ours),
         Address::Unix(path) => unix(path.as_ref(), inherited),
     }?;
     permit(listener)?;
@@ -81,6 +86,9 @@ pub(super) fn permit(listener: &Listener) -> Result<(), Refusal> {
     let (Address::Unix(path), Some(Mode(mode))) = (&listener.address, listener.mode) else {
         return Ok(());
     };
+    if std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o7777 == mode) {
+        return Ok(());
+    }
     let set = std::fs::set_permissions(path, Permissions::from_mode(mode));
     set.map_err(|error| Refusal(format!("{} cannot be given its mode: {error}", path.display())))
 }
@@ -93,18 +101,30 @@ pub(super) fn admin(
     let Some(address) = config.admin.address.as_ref().and_then(Address::tcp) else {
         return Ok(None);
     };
-    open(address, false, inherited).map(Some).map_err(|error| refusal(&address.to_string(), &error))
+    open(address, false, inherited, &|| inherited.sockets())
+        .map(Some)
+        .map_err(|error| refusal(&address.to_string(), &error))
 }
 
-fn inet(address: SocketAddr, shared: bool, inherited: &Inherited) -> Result<Bound, Refusal> {
-    let socket =
-        open(address, shared, inherited).map_err(|error| refusal(&address.to_string(), &error))?;
-    let at = socket.local_addr().map_err(|error| refusal(&address.to_string(), &error))?;
+fn inet(
+    address: SocketAddr,
+    shared: bool,
+    inherited: &Inherited,
+    ours: &dyn Fn() -> io::Result<Vec<OwnedFd>>,
+) -> Result<Bound, Refusal> {
+    let refused = |error| refusal(&address.to_string(), &error);
+    let socket = open(address, shared, inherited, ours).map_err(refused)?;
+    let at = socket.local_addr().map_err(refused)?;
     let name: Arc<str> = at.to_string().into();
     Ok(Bound::Inet { socket, name, at })
 }
 
-fn open(address: SocketAddr, shared: bool, inherited: &Inherited) -> io::Result<TcpListener> {
+fn open(
+    address: SocketAddr,
+    shared: bool,
+    inherited: &Inherited,
+    ours: &dyn Fn() -> io::Result<Vec<OwnedFd>>,
+) -> io::Result<TcpListener> {
     if let Some(Heirloom::Tcp(listener)) = inherited.take(&Address::Tcp(address)) {
         return Ok(listener);
     }
@@ -116,8 +136,16 @@ fn open(address: SocketAddr, shared: bool, inherited: &Inherited) -> io::Result<
     if address.is_ipv6() {
         socket.set_only_v6(!address.ip().is_unspecified())?;
     }
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
+    let listen = || {
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)
+    };
+    match listen() {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            overlap::beside(&socket, address, &ours()?, listen, error)?;
+        }
+        done => done?,
+    }
     socket.set_nonblocking(true)?;
     Ok(socket.into())
 }

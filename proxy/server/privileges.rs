@@ -2,12 +2,14 @@
 //! root no more.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
 use nix::unistd::{
     Gid, Group, Uid, User, getgrouplist, getresgid, getresuid, setgroups, setresgid, setresuid,
     setuid,
 };
+use rustix::fs::{self, AtFlags, FileType, Mode, OFlags};
 use whodunit_conf::Config;
 use whodunit_conf::schema::process::Account;
 
@@ -68,6 +70,27 @@ impl Identity {
         self.user.as_raw()
     }
 
+    /// Gives it the file of a Unix socket that root has made: it is to set who may connect, and to
+    /// remove it. A file that took the socket's place meanwhile is left alone.
+    pub(super) fn own(&self, socket: &Path) -> Result<(), Refusal> {
+        if !Uid::effective().is_root() {
+            return Ok(());
+        }
+        let give = || -> io::Result<()> {
+            let file = fs::open(socket, OFlags::PATH | OFlags::NOFOLLOW, Mode::empty())?;
+            if FileType::from_raw_mode(fs::fstat(&file)?.st_mode) != FileType::Socket {
+                return Err(io::Error::other("it is no socket any more"));
+            }
+            let (user, group) = (self.user.as_raw(), self.group.as_raw());
+            let (user, group) = (fs::Uid::from_raw(user), fs::Gid::from_raw(group));
+            Ok(fs::chownat(&file, "", Some(user), Some(group), AtFlags::EMPTY_PATH)?)
+        };
+        give().map_err(|error| {
+            let (socket, shown) = (socket.display(), &self.shown);
+            Refusal(format!("`user`: {socket} cannot be given to {shown}: {error}"))
+        })
+    }
+
     /// Becomes it with all threads, for good.
     pub(super) fn assume(&self) -> Result<(), Refusal> {
         if !Uid::effective().is_root() {
@@ -103,10 +126,10 @@ pub(super) fn warn_of_root() {
 }
 
 /// What was read as root has to be read again later.
-pub(super) fn warn_of_unreadable(config: &Path) {
-    if let Err(error) = File::open(config) {
-        let config = config.display();
-        notice::say(&format!("{config} cannot be read any more ({error}): nor will a change be"));
+pub(super) fn warn_of_unreadable(file: &Path, follows: &str) {
+    if let Err(error) = File::open(file) {
+        let file = file.display();
+        notice::say(&format!("{file} cannot be read any more ({error}): {follows}"));
     }
 }
 

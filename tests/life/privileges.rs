@@ -1,13 +1,14 @@
 //! Root no longer than needed.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use rustix::process::{Signal, geteuid};
 
 use super::load::get;
 use super::stage::{Stage, address, ready};
 use crate::operations::OK;
+use crate::rig::certificates::{Authority, Says};
 use crate::rig::origin::Origin;
 use crate::rig::settings::Settings;
 use crate::rig::{skip, until};
@@ -164,4 +165,55 @@ fn secrets_that_everybody_may_read_are_told_of_or_refused() {
         process.signal(Signal::TERM);
         assert!(process.ended().success());
     }
+}
+
+#[test]
+fn the_files_of_unix_sockets_are_its_own() {
+    if !is_root("the_files_of_unix_sockets_are_its_own") {
+        return;
+    }
+    let origin = Origin::answering(OK);
+    let stage = Stage::bare(&Settings::to(&origin).with("reload", "watch: false"));
+    chown(stage.path(""), Some(NOBODY), Some(NOBODY)).expect("root may");
+    let path = stage.path("in.sock");
+    let yaml = format!("user: \"{NOBODY}\"\ngroup: \"{NOBODY}\"\n{}", stage.yaml());
+    let with = |mode: &str| {
+        let more = format!("{{ address: \"unix:{}\", mode: \"{mode}\" }}", path.display());
+        yaml.replace("listeners:\n", &format!("listeners:\n  - {more}\n"))
+    };
+    stage.write_as(&with("0660"));
+    let mut process = ready(stage.start(&[]));
+    let file = || std::fs::metadata(&path).expect("it is there");
+    assert_eq!((file().uid(), file().gid(), file().mode() & 0o777), (NOBODY, NOBODY, 0o660));
+    for (nth, (mode, number)) in [("0660", 0o660), ("0666", 0o666)].into_iter().enumerate() {
+        stage.write_as(&with(mode));
+        process.signal(Signal::HUP);
+        process.says("configuration reloaded", nth);
+        assert_eq!(file().mode() & 0o777, number);
+    }
+    stage.write_as(&yaml);
+    process.signal(Signal::HUP);
+    process.says("configuration reloaded", 2);
+    until("its file to be gone", || (!path.exists()).then_some(()));
+    process.signal(Signal::TERM);
+    assert!(process.ended().success());
+}
+
+#[test]
+fn a_key_that_root_alone_can_read_is_told_of() {
+    if !is_root("a_key_that_root_alone_can_read_is_told_of") {
+        return;
+    }
+    let origin = Origin::answering(OK);
+    let own = Authority::new("root").signs(&Says::names(&["app.test"]));
+    let stage = Stage::bare(&Settings::to(&origin).secured(&[&own], ""));
+    chown(stage.path(""), Some(NOBODY), Some(NOBODY)).expect("root may");
+    let yaml = format!("user: \"{NOBODY}\"\ngroup: \"{NOBODY}\"\n{}", stage.yaml());
+    stage.write_as(&yaml);
+    let mut process = ready(stage.start(&[]));
+    until("it to be told of", || {
+        process.said().contains("nothing that names it can be reloaded").then_some(())
+    });
+    process.signal(Signal::TERM);
+    assert!(process.ended().success());
 }

@@ -161,6 +161,23 @@ fn addresses_come_and_go_with_a_takeover() {
 }
 
 #[test]
+fn an_address_is_widened_by_a_takeover() {
+    let origin = Origin::answering(OK);
+    let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let one = free.local_addr().expect("it is bound");
+    drop(free);
+    let stage = Stage::new(|_| Settings::to(&origin).instead(&one.to_string()));
+    let yaml = stage.yaml();
+    let mut old = ready(stage.start(&[]));
+    stage.write_as(&yaml.replace(&one.to_string(), &format!("0.0.0.0:{}", one.port())));
+    let new = ready(stage.start(&["--takeover"]));
+    assert!(old.ended().success());
+    assert_eq!(get(one).0, 200);
+    assert_eq!(get(SocketAddr::from(([127, 0, 0, 3], one.port()))).0, 200);
+    stop(new);
+}
+
+#[test]
 fn a_signal_starts_the_successor() {
     let origin = Origin::answering(OK);
     let stage = one(&origin);

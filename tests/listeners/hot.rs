@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 
 use super::{OK, own};
+use crate::life::stage::descriptors;
+use crate::rig::PATIENCE;
 use crate::rig::client::Client;
 use crate::rig::h2client::Http2;
 use crate::rig::origin::Origin;
@@ -238,4 +241,86 @@ fn a_unix_socket_serves_comes_and_goes() {
         become_as(&mut proxy, &settings());
         until("it to be gone", || UnixStream::connect(&path).is_err().then_some(()));
     }
+}
+
+/// An address may be widened to all of the machine's and narrowed again; and while one stands in for
+/// the other, connections are taken.
+#[test]
+fn an_address_is_widened_and_narrowed_and_nobody_is_refused() {
+    use std::io::{Read, Write};
+    let origin = Origin::answering(OK);
+    let port = free().port();
+    let at = |host: &str| quiet(Settings::to(&origin)).instead(&format!("{host}:{port}"));
+    let mut proxy = at("127.0.0.1").start();
+    let one = SocketAddr::from(([127, 0, 0, 1], port));
+    let other = SocketAddr::from(([127, 0, 0, 2], port));
+    let over = AtomicBool::new(false);
+    let before = std::sync::OnceLock::new();
+    std::thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                let mut client = TcpStream::connect(one).expect("nobody is refused");
+                // One that came just as the other socket was closed may be lost to the kernel.
+                if client.write_all(GET.as_bytes()).is_ok() {
+                    let _ = client.read(&mut [0; 64]);
+                }
+            }
+        });
+        for turn in 0..25 {
+            become_as(&mut proxy, &at("0.0.0.0"));
+            assert!(listens(other));
+            become_as(&mut proxy, &at("127.0.0.1"));
+            until("the others to be gone", || (!listens(other)).then_some(()));
+            if turn == 4 {
+                before.set(descriptors(proxy.id())).expect("once");
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+        asking.join().expect("nobody is refused");
+    });
+    assert_eq!(proxy.get("/").status(), 200);
+    let before = *before.get().expect("it was counted");
+    until("no descriptor to be kept", || (descriptors(proxy.id()) <= before).then_some(()));
+    // Nobody gets in beside it who does not ask for just that.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.set_reuse_address(true).expect("it can be set");
+    let all = SocketAddr::from(([0, 0, 0, 0], port));
+    assert!(socket.bind(&all.into()).and_then(|()| socket.listen(1)).is_err());
+}
+
+#[test]
+fn who_agreed_on_http2_is_not_told_of_overload_in_http1() {
+    use std::io::{Read, Write};
+    let (_, own) = own();
+    let origin = Origin::answering(OK);
+    let settings = || quiet(Settings::to(&origin)).secured(&[&own], "");
+    let mut proxy = settings().start();
+    let config = Wants::anything().speaking(&["h2"]).config();
+    let first = Http2::secured(proxy.address(), config.clone(), "app.test");
+    assert_eq!(first.get("/").expect("an answer").status, 200);
+    let name = rustls::pki_types::ServerName::try_from("app.test").expect("a name");
+    let mut tls = rustls::ClientConnection::new(config, name).expect("a client");
+    let mut hello = Vec::new();
+    tls.write_tls(&mut hello).expect("a vector takes it");
+    let mut socket = TcpStream::connect(proxy.address()).expect("it listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout can be set");
+    let (half, rest) = hello.split_at(hello.len() / 2);
+    socket.write_all(half).expect("it takes them");
+    let open = |proxy: &Proxy| {
+        proxy.metrics().sum("whodunit_connections", &[("side", "client")]).round().to_string()
+    };
+    until("it to be counted", || (open(&proxy) == "2").then_some(()));
+    // It was let in, and now there is one too many.
+    become_as(&mut proxy, &settings().with("limits", "connections: 1"));
+    let told = proxy.exchange(|| {
+        socket.write_all(rest).expect("it takes them");
+        let mut stream = rustls::Stream::new(&mut tls, &mut socket);
+        let mut came = Vec::new();
+        // It ends, with or without a word.
+        let _ = stream.read_to_end(&mut came);
+        assert!(!came.windows(5).any(|five| five == b"HTTP/"), "{}", came.escape_ascii());
+        None
+    });
+    assert_eq!(told.text("cause"), "proxy_overloaded", "{:#}", told.record);
+    assert_eq!(told.text("evidence.setting"), "limits.connections");
 }

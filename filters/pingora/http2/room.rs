@@ -1,5 +1,6 @@
 //! What the wire of an HTTP/2 connection knows of the requests on it, for whoever serves them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +19,8 @@ pub(super) struct Room {
     state: Mutex<State>,
     /// Something of a request went out whose end is waited for.
     moved: Notify,
+    /// The client sends more of what is for nothing than is borne.
+    flooded: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -142,6 +145,16 @@ impl Room {
             }
             moved.await;
         }
+    }
+
+    /// More comes than is borne.
+    pub(super) fn flood(&self) {
+        self.flooded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that is so.
+    pub(super) fn flooded(&self) -> bool {
+        self.flooded.load(Ordering::Relaxed)
     }
 
     /// Those that were turned away since this was asked last.

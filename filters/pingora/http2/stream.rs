@@ -15,6 +15,7 @@ use pingora::{Error, ErrorType, Result};
 use tokio::time::timeout;
 use whodunit_filters::head::Rule;
 
+use super::visit::broken;
 use crate::arrival::{ClientFacts, Left};
 
 /// A stream from the server's end.
@@ -125,7 +126,7 @@ impl Stream {
     fn note(&self, error: &h2::Error) {
         if !error.is_io() && !error.is_remote() {
             // The codec found the client's frames wrong.
-            let rule = if error.is_reset() { Rule::Message } else { Rule::Frames };
+            let rule = if error.is_reset() { Rule::Message } else { broken(error) };
             self.facts.broke(rule, self.facts.body());
         } else if self.facts.left().is_none() {
             self.facts.lost(if error.is_reset() { Left::Reset } else { Left::Closed });

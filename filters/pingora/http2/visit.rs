@@ -57,6 +57,8 @@ enum Event {
     Request(Came),
     /// Requests that the codec turned away.
     Refused(Vec<Refused>),
+    /// More frames that are for nothing than are borne.
+    Flood,
     /// A header section begins or ends.
     Stirred,
     /// The end of the connection.
@@ -108,6 +110,10 @@ impl<'a, A: HttpServerApp + Send + Sync + 'static> Visit<'a, A> {
             match event {
                 Event::Request(came) => self.take(&rules, came, &mut speaking),
                 Event::Refused(refused) => self.turned_away(&rules, refused),
+                Event::Flood => {
+                    self.broken(Rule::Flood);
+                    return part(speaking, Reason::ENHANCE_YOUR_CALM).await;
+                }
                 Event::Stirred => {}
                 Event::Over(error) => return self.over(error),
                 Event::Idle => {
@@ -122,7 +128,7 @@ impl<'a, A: HttpServerApp + Send + Sync + 'static> Visit<'a, A> {
                         self.unfinished(&rules);
                         self.close(&mut speaking);
                     } else if self.active.none() && !speaking.has_streams() {
-                        return part(speaking).await;
+                        return part(speaking, Reason::NO_ERROR).await;
                     }
                     // Nobody tells when the last byte of an answer went out: it is asked again.
                     self.since = Instant::now();
@@ -206,11 +212,18 @@ impl<'a, A: HttpServerApp + Send + Sync + 'static> Visit<'a, A> {
     /// The connection is over. What was under way is told of by itself.
     fn over(&self, error: Option<h2::Error>) {
         let Some(error) = error else { return };
-        let broken = error.is_go_away() && !error.is_remote() && !error.is_io();
-        if broken && self.active.none() {
+        if error.is_go_away() && !error.is_remote() && !error.is_io() {
+            self.broken(broken(&error));
+        }
+    }
+
+    /// The client breaks this rule, which is the end of the connection. Each request under way tells
+    /// of it by itself.
+    fn broken(&self, rule: Rule) {
+        if self.active.none() {
             let facts = self.room.unfinished();
             let facts = facts.unwrap_or_else(|| Arc::new(ClientFacts::new(self.since)));
-            self.refuse(Rule::Frames.broken(), &facts);
+            self.refuse(rule.broken(), &facts);
         }
     }
 
@@ -219,10 +232,19 @@ impl<'a, A: HttpServerApp + Send + Sync + 'static> Visit<'a, A> {
     }
 }
 
+/// The rule of the connection that was broken, where the client is told that it is over.
+pub(super) fn broken(error: &h2::Error) -> Rule {
+    let calm = error.reason() == Some(Reason::ENHANCE_YOUR_CALM);
+    if calm { Rule::Flood } else { Rule::Frames }
+}
+
 /// Waits for what happens next. It is here that the whole connection is driven.
 async fn next(speaking: &mut Speaking, room: &Room, midway: Option<Instant>) -> Event {
     poll_fn(|cx| {
         let came = speaking.poll_accept(cx);
+        if room.flooded() {
+            return Poll::Ready(Event::Flood);
+        }
         let refused = room.refused();
         if !refused.is_empty() && came.is_pending() {
             return Poll::Ready(Event::Refused(refused));
@@ -238,10 +260,10 @@ async fn next(speaking: &mut Speaking, room: &Room, midway: Option<Instant>) -> 
     .await
 }
 
-/// Ends a connection on which nothing is under way: a request that has just been sent is known not
-/// to have been looked at (RFC 9113 section 6.8).
-async fn part(mut speaking: Speaking) {
-    speaking.abrupt_shutdown(Reason::NO_ERROR);
+/// Ends a connection at once: a request that has just been sent is known not to have been looked at
+/// (RFC 9113 section 6.8).
+async fn part(mut speaking: Speaking, why: Reason) {
+    speaking.abrupt_shutdown(why);
     // A client that does not listen any more has nothing to be told.
     let _ = timeout(GRACE, poll_fn(|cx| speaking.poll_closed(cx))).await;
 }

@@ -5,12 +5,13 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use pingora::protocols::Stream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::calm::Calm;
 use super::room::Room;
 use crate::arrival::{ClientFacts, Left};
 use crate::frames::{DATA, Frames, HEADERS, RST_STREAM, Seen};
@@ -22,6 +23,7 @@ pub(super) struct Wire {
     ahead: BytesMut,
     incoming: Frames,
     outgoing: Frames,
+    calm: Calm,
     room: Arc<Room>,
     /// The request that the DATA frame under way belongs to.
     uploading: Option<Arc<ClientFacts>>,
@@ -42,6 +44,7 @@ impl Wire {
             ahead,
             incoming: Frames::of_client(),
             outgoing: Frames::of_server(),
+            calm: Calm::new(Instant::now()),
             room,
             uploading: None,
             midway: false,
@@ -51,13 +54,18 @@ impl Wire {
 
     /// Bytes came from the client.
     fn came(&mut self, bytes: &[u8]) {
-        let Self { incoming, room, uploading, .. } = self;
+        let Self { incoming, calm, room, uploading, .. } = self;
         incoming.scan(bytes, |seen| match seen {
-            Seen::Begun(frame) => match frame.kind {
-                HEADERS => room.begins(frame.stream),
-                DATA => *uploading = room.facts(frame.stream),
-                _ => {}
-            },
+            Seen::Begun(frame) => {
+                if !calm.bears(frame) {
+                    room.flood();
+                }
+                match frame.kind {
+                    HEADERS => room.begins(frame.stream),
+                    DATA => *uploading = room.facts(frame.stream),
+                    _ => {}
+                }
+            }
             Seen::Went(frame, length) => {
                 if let (DATA, Some(facts)) = (frame.kind, &*uploading) {
                     facts.heard(length);
@@ -84,9 +92,10 @@ impl Wire {
 
     /// So many of these bytes went to the client.
     fn went(&mut self, bytes: &[u8]) {
-        let Self { outgoing, room, .. } = self;
+        let Self { outgoing, calm, room, .. } = self;
         outgoing.scan(bytes, |seen| {
             if let Seen::Ended(frame, word) = seen {
+                calm.sent(frame);
                 room.sent(frame, word.reset());
             }
         });
