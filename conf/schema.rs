@@ -6,6 +6,7 @@ pub mod health;
 pub mod listener;
 pub mod log;
 pub mod page;
+pub mod percent;
 pub mod process;
 pub mod route;
 pub mod spread;

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use http::header::{
     self, ACCEPT_ENCODING, ACCEPT_RANGES, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_RANGE, CONTENT_TYPE, ETAG, TRANSFER_ENCODING, VARY,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_NONE_MATCH, TRANSFER_ENCODING, VARY,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -75,6 +75,8 @@ pub enum Decision {
     Vary,
     /// It is compressed.
     Encode(Coding),
+    /// It has no body, and tells a client that the compressed one which it holds is still good.
+    Confirm,
 }
 
 /// What there is to gain by.
@@ -110,6 +112,9 @@ impl Compression {
         request: &HeaderMap,
         response: &ResponseView<'_>,
     ) -> Decision {
+        if response.status == StatusCode::NOT_MODIFIED && holds_ours(request, response.headers) {
+            return Decision::Confirm;
+        }
         if !self.suits(response) || untouchable(request) {
             return Decision::Leave;
         }
@@ -178,13 +183,14 @@ impl Decision {
         if !varies(headers) {
             edit.append(VARY, HeaderValue::from_static("Accept-Encoding"));
         }
-        let Self::Encode(coding) = self else { return };
-        edit.set(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
-        if let Some(tag) = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/")) {
-            // Other bytes, the same thing (RFC 9110 section 8.8.1).
-            let weak = [b"W/", tag.as_bytes()].concat();
+        if self == Self::Vary {
+            return;
+        }
+        if let Some(weak) = weakened(headers) {
             edit.set(ETAG, HeaderValue::from_bytes(&weak).expect("a value behind two letters"));
         }
+        let Self::Encode(coding) = self else { return };
+        edit.set(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
         for name in [CONTENT_LENGTH, ACCEPT_RANGES].iter().chain(&DIGESTS) {
             edit.remove(name);
         }
@@ -192,6 +198,22 @@ impl Decision {
             edit.set(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
     }
+}
+
+/// The tag of an answer as it stands beside a compressed body, where that is another: other bytes, the
+/// same thing (RFC 9110 section 8.8.1).
+fn weakened(headers: &HeaderMap) -> Option<Vec<u8>> {
+    let strong = headers.get(ETAG).filter(|tag| !tag.as_bytes().starts_with(b"W/"))?;
+    Some([b"W/", strong.as_bytes()].concat())
+}
+
+/// Whether the client asks about what it got with such a tag. It updates what it holds only by an
+/// answer with the same one (RFC 9111 section 4.3.4).
+fn holds_ours(request: &HeaderMap, response: &HeaderMap) -> bool {
+    weakened(response).is_some_and(|weak| {
+        let mut lines = request.get_all(IF_NONE_MATCH).iter();
+        lines.any(|line| line.as_bytes().windows(weak.len()).any(|part| part == weak))
+    })
 }
 
 /// Whether `Vary` tells already of the field that decides here.

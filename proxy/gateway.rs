@@ -141,8 +141,10 @@ impl ProxyHttp for Gateway {
         if trip.line.is_none() && !pool.upstream.line.may_be_http2() {
             trip.line = Some(wait::place(session, trip, pool, Kind::Connection).await?);
         }
-        if std::mem::take(&mut trip.if_moved) && trip.tried.contains(&picked.next_hop) {
+        if std::mem::take(&mut trip.elsewhere) && trip.tried.contains(&picked.next_hop) {
             // The attempt that failed has its verdict; this only ends the request.
+            trip.picked = Some(picked);
+            trip.tell(session.note());
             let name = destination.pool.upstream.name.to_string();
             return Err(deny(Failure::denied(&NO_ENDPOINTS).with(Key::Upstream, name)));
         }
@@ -265,10 +267,10 @@ impl ProxyHttp for Gateway {
                 not_reached(&error).then(|| destination.pool.doubt(picked)).flatten()
             {
                 note.inquiry = Some(Inquiry { findings, first: !again });
-                trip.if_moved = !again && trip.attempts_left();
-                again |= trip.if_moved;
+                again |= trip.attempts_left();
             }
         }
+        trip.elsewhere = again;
         error.set_retry(again);
         error
     }
@@ -288,15 +290,15 @@ impl ProxyHttp for Gateway {
         let harmless = not_looked_at(&error);
         let declined = std::mem::take(&mut trip.declined);
         let lost = harmless || connection_lost(&error);
+        let stale = lost && (reused || harmless);
         let mut again = declined
-            || (lost || fell_silent(&error))
-                && again::possible(session)
-                && trip.may_go_on(lost && (reused || harmless));
+            || (lost || fell_silent(&error)) && again::possible(session) && trip.may_go_on(stale);
         let idempotent = session.req_header().method.is_idempotent();
         trip.tell(session.note());
         if again && idempotent && !(declined || reused || harmless) {
             again = trip.within_budget(session.note());
         }
+        trip.elsewhere = again && !stale && !declined;
         error.set_retry(again);
         error
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderName;
 use whodunit_conf::schema::log::Which as WhichToLog;
+use whodunit_conf::schema::percent::Percent;
 use whodunit_conf::schema::route::Match;
 use whodunit_conf::schema::route::matching::{
     FieldForm, FieldTest as FieldAsked, PathTest as PathAsked, Verb,
@@ -191,7 +192,7 @@ fn upstream(name: &str, section: &UpstreamSection) -> Result<Upstream, (&'static
         eject: section.eject,
         attempts: usize::try_from(section.retries.attempts).unwrap_or(usize::MAX).max(1),
         backoff: section.retries.backoff.map(|span| span.0),
-        budget: section.retries.budget.map(|share| share.0),
+        budget: section.retries.budget.map(Percent::percent),
         on: section.retries.on.clone(),
         room: Room {
             connections: section.max_connections,

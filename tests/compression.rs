@@ -220,3 +220,25 @@ fn a_common_client_reads_it() {
     let records = proxy.log.wait(6);
     assert!(records.iter().all(|record| record["cause"].is_null()), "{records:#?}");
 }
+
+#[test]
+fn what_is_asked_for_anew_is_confirmed_by_the_tag_that_the_client_has() {
+    let origin = Origin::serving(|_| b"HTTP/1.1 304 Not Modified\r\nETag: \"e\"\r\n\r\n".into());
+    let proxy = compressing(&origin).start();
+    for (held, tag, vary) in [
+        ("W/\"e\"", "W/\"e\"", "Accept-Encoding"),
+        ("\"x\", W/\"e\"", "W/\"e\"", "Accept-Encoding"),
+        ("\"e\"", "\"e\"", ""),
+        ("W/\"ee\"", "\"e\"", ""),
+        ("*", "\"e\"", ""),
+    ] {
+        let told = proxy
+            .send(format!("GET / HTTP/1.1\r\nHost: app.test\r\nIf-None-Match: {held}\r\n\r\n"));
+        let answer = told.answer();
+        assert_eq!(told.status(), 304);
+        assert_eq!((&*field(answer, "etag"), &*field(answer, "vary")), (tag, vary), "{held}");
+        let asked =
+            origin.requests().pop().and_then(|request| request.fields.text("if-none-match"));
+        assert_eq!(asked.as_deref(), Some(held));
+    }
+}

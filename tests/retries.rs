@@ -1,6 +1,7 @@
 //! Trying again: where it helps, and where it could do harm.
 
 mod budget;
+mod elsewhere;
 mod http2;
 mod statuses;
 

@@ -26,8 +26,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use whodunit::gateway::Gateway;
 use whodunit::plan::{Plan, settings};
+use whodunit::upstream::lasting::Registry;
 use whodunit::upstream::own;
-use whodunit::upstream::places::Registry;
 use whodunit_filters::attribution::Ledger;
 use whodunit_pingora::{Attributed, Books, Listeners, Live, LogSink};
 

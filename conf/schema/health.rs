@@ -6,7 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use whodunit_filters::units::Span;
 
-pub use forms::{Authority, Expect, Page, Share};
+use super::percent::Share;
+
+pub use forms::{Authority, Expect, Page};
 
 /// Checks of the endpoints that nobody's request waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -113,6 +115,6 @@ pub struct Eject {
 
 impl Default for Eject {
     fn default() -> Self {
-        Self { after: 5, time: Span::seconds(30), max: Share::default() }
+        Self { after: 5, time: Span::seconds(30), max: Share::of(50) }
     }
 }

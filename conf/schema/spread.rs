@@ -8,6 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use whodunit_filters::units::Span;
 
+use super::percent::Percent;
+
 use crate::sections::FieldName;
 
 /// How requests are spread over the endpoints.
@@ -152,51 +154,7 @@ pub struct Retries {
 
 impl Default for Retries {
     fn default() -> Self {
-        Self { attempts: 2, backoff: None, budget: Some(Percent(20)), on: Vec::new() }
-    }
-}
-
-/// So many in a hundred: a whole number from 0 to 100 and `%`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Percent(pub u8);
-
-impl FromStr for Percent {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
-        number.filter(|number| *number <= 100).map(Self).ok_or_else(|| {
-            format!(
-                "`{}` is not a share: write a whole number from 0 to 100 and `%`, such as `20%`",
-                text.escape_debug()
-            )
-        })
-    }
-}
-
-impl TryFrom<String> for Percent {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Percent> for String {
-    fn from(share: Percent) -> Self {
-        format!("{}%", share.0)
-    }
-}
-
-impl JsonSchema for Percent {
-    fn schema_name() -> Cow<'static, str> {
-        "Percent".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "pattern": "^(100|[1-9]?[0-9]) *%$",
-            "description": "So many in a hundred, such as `20%`."
-        })
+        Self { attempts: 2, backoff: None, budget: Some(Percent::of(20)), on: Vec::new() }
     }
 }
 
@@ -211,15 +169,6 @@ mod tests {
         }
         for bad in ["", "header", "cookie a b", "cookie a=b", "header a:b", "path", "client x"] {
             bad.parse::<By>().expect_err(bad);
-        }
-    }
-
-    #[test]
-    fn shares_are_from_0_to_100() {
-        assert_eq!("20%".parse(), Ok(Percent(20)));
-        assert_eq!(String::from(Percent(0)), "0%");
-        for bad in ["20", "101%", "-1%", "%", "2.5%", "300%"] {
-            bad.parse::<Percent>().expect_err(bad);
         }
     }
 }

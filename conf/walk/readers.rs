@@ -7,16 +7,17 @@ use whodunit_filters::units::{Size, Span};
 
 use crate::schema::Server;
 use crate::schema::address::{Address, Target};
-use crate::schema::health::{Authority, Expect, Page, Share};
+use crate::schema::health::{Authority, Expect, Page};
 use crate::schema::listener::Mode;
 use crate::schema::page::Statuses;
+use crate::schema::percent::{Percent, Share};
 use crate::schema::process::Account;
 use crate::schema::route::answer::MediaType;
 use crate::schema::route::edits::{RequestField, ResponseField};
 use crate::schema::route::matching::{ExactPath, Pattern, Verb};
 use crate::schema::route::rewrite::{HostSent, Replacement};
 use crate::schema::route::template::{AnswerText, RequestText};
-use crate::schema::spread::{By, Percent};
+use crate::schema::spread::By;
 use crate::schema::text::{Host, Name, Prefix, ServerName};
 use crate::sections::{ContentType, FieldName, Secret, Source, Trust, rate};
 

@@ -2,16 +2,16 @@
 //! endpoints which fail from further requests.
 
 use whodunit_filters::attribution::cause::answer::ORIGIN_ERROR;
-use whodunit_filters::attribution::{Cause, Key, NextHop};
+use whodunit_filters::attribution::{Attempt, Cause, Key, NextHop};
 
 use crate::context::Case;
 
 /// Is told how attempts end, by the [note](crate::Note::audience).
 pub trait Audience: Send + Sync {
-    /// The attempt at this endpoint failed. The cause is the verdict on it by itself, whether or not
-    /// another attempt makes up for it, as far as it is known at that moment: a name server that was
-    /// only then asked anew has its say later.
-    fn failed(&self, next_hop: &NextHop, cause: Cause);
+    /// This attempt failed. The cause is the verdict on it by itself, whether or not another attempt
+    /// makes up for it, as far as it is known at that moment: a name server that was only then asked
+    /// anew has its say later.
+    fn failed(&self, attempt: &Attempt, cause: Cause);
 
     /// The endpoint answered with this status, and nothing of the attempt failed until its end. The
     /// cause is the verdict on an answer that tells of an error itself.
@@ -28,8 +28,11 @@ impl Case {
             // An answer that was not taken is one all the same.
             let status = failure.evidence.number(Key::Status).filter(|_| cause == &ORIGIN_ERROR);
             match status.and_then(|status| u16::try_from(status).ok()) {
-                Some(status) => audience.answered(&attempt.next_hop, status, Some(cause)),
-                None => audience.failed(&attempt.next_hop, cause),
+                Some(status) => {
+                    let cause = self.exchange.verdict_on_answer();
+                    audience.answered(&attempt.next_hop, status, cause);
+                }
+                None => audience.failed(attempt, cause),
             }
         }
     }
@@ -48,7 +51,7 @@ impl Case {
 mod tests {
     use std::sync::{Arc, Mutex};
 
-    use whodunit_filters::attribution::{Attempt, Failure, Fault, Phase, Side};
+    use whodunit_filters::attribution::{Failure, Fault, Phase, Side};
 
     use super::*;
     use crate::settings::{Books, Settings};
@@ -58,8 +61,9 @@ mod tests {
     struct Heard(Mutex<Vec<String>>);
 
     impl Audience for Heard {
-        fn failed(&self, next_hop: &NextHop, cause: Cause) {
-            self.0.lock().expect("nobody panicked").push(format!("{next_hop} {}", cause.id));
+        fn failed(&self, attempt: &Attempt, cause: Cause) {
+            let told = format!("{} {}", attempt.next_hop, cause.id);
+            self.0.lock().expect("nobody panicked").push(told);
         }
 
         fn answered(&self, next_hop: &NextHop, status: u16, cause: Option<Cause>) {

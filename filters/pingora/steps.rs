@@ -127,6 +127,7 @@ pub(crate) fn selected(
     let mut peer = match chosen {
         Ok(peer) => peer,
         Err(error) => {
+            noted(session, case);
             if let Some(next_hop) = observe::denial(&error).and_then(|d| d.next_hop.clone()) {
                 case.begin_attempt(Attempt::begin(next_hop));
             } else if observe::denial(&error).is_none()

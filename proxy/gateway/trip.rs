@@ -28,8 +28,8 @@ pub struct Trip {
     pub(super) picked: Option<Picked>,
     /// What stands for its client, where the upstream tells requests apart.
     pub(super) key: Option<balance::Key>,
-    /// The attempt is made only if the name has got another address meanwhile.
-    pub(super) if_moved: bool,
+    /// The attempt is made only at an address that was not tried yet.
+    pub(super) elsewhere: bool,
     /// The origin's answer was not taken: another attempt follows.
     pub(super) declined: bool,
     pub(super) latch: Option<Latch>,

@@ -13,7 +13,7 @@ use whodunit_filters::attribution::cause::body::{
     RESPONSE_BAD_CONTENT_CODING, RESPONSE_BODY_TOO_LARGE, RESPONSE_DEADLINE, TUNNEL_BROKEN,
 };
 use whodunit_filters::attribution::cause::send::{KEEPALIVE_RACE, ORIGIN_EARLY_RESPONSE};
-use whodunit_filters::attribution::{Cause, NextHop, Party, Phase};
+use whodunit_filters::attribution::{Attempt, Cause, Fault, NextHop, Party, Phase};
 use whodunit_pingora::Audience;
 
 use super::pool::Pool;
@@ -42,10 +42,20 @@ pub fn counts(cause: Cause) -> bool {
         && !OF_THE_REQUEST.contains(&cause)
 }
 
+/// Whether the endpoint ended a connection that had served before, and left out what came too late
+/// (RFC 9113 section 6.8): the same as an old connection of HTTP/1.1 that is closed.
+fn grew_old(attempt: &Attempt) -> bool {
+    let reset = |fault| matches!(fault, Fault::StreamReset(_));
+    attempt.untouched
+        && attempt.connection.is_some_and(|connection| connection.reused)
+        && !attempt.failure.as_ref().is_some_and(|failure| reset(failure.fault))
+}
+
 impl Audience for Pool {
-    fn failed(&self, next_hop: &NextHop, cause: Cause) {
-        if counts(cause) {
-            self.rotation().failed(next_hop, Reason::Failed(cause), || self.members());
+    fn failed(&self, attempt: &Attempt, cause: Cause) {
+        if counts(cause) && !grew_old(attempt) {
+            let reason = Reason::Failed(cause);
+            self.rotation().failed(&attempt.next_hop, reason, || self.members_in_force());
         }
     }
 
@@ -54,7 +64,7 @@ impl Audience for Pool {
         match cause {
             Some(cause) if gateway && matches!(cause.party, Party::Origin | Party::Network) => {
                 let reason = Reason::Answered(status, Some(cause));
-                self.rotation().failed(next_hop, reason, || self.members());
+                self.rotation().failed(next_hop, reason, || self.members_in_force());
             }
             // A proxy that is trusted names somebody behind it.
             Some(_) if gateway => {}

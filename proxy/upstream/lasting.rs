@@ -8,6 +8,7 @@ use whodunit_filters::rate;
 
 use super::budget::Budget;
 use super::places::Places;
+use super::pool::Pool;
 use super::roster::Roster;
 use super::rotation::Rotation;
 use crate::routes::lane::Lanes;
@@ -23,6 +24,8 @@ pub struct Lasting {
     pub rotation: Rotation,
     /// What was tried again.
     pub budget: Budget,
+    /// The upstream by the plan in force.
+    pub in_force: Mutex<Weak<Pool>>,
 }
 
 /// The same of all upstreams that there are or were, as long as anybody uses it.
@@ -56,6 +59,7 @@ impl Registry {
             rotation: Rotation::of(roster.clone()),
             roster,
             budget: Budget::default(),
+            in_force: Mutex::default(),
         });
         all.insert(name.to_owned(), Arc::downgrade(&lasting));
         lasting

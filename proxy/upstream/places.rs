@@ -16,7 +16,6 @@ use whodunit_filters::attribution::{Failure, Key};
 
 use line::{Joined, Line};
 
-pub use super::lasting::Registry;
 pub use line::Place;
 pub use ticket::Ticket;
 

@@ -5,8 +5,8 @@ mod shown;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -153,10 +153,19 @@ impl Pool {
     }
 
     /// The plan that this belongs to is in force from now on.
-    pub fn settle(&self) {
+    pub fn settle(self: &Arc<Self>) {
+        let mut in_force = self.lasting.in_force.lock().unwrap_or_else(PoisonError::into_inner);
+        *in_force = Arc::downgrade(self);
+        drop(in_force);
         self.lasting.places.allow(self.upstream.room);
         let targets = self.upstream.endpoints.iter().map(|(target, _)| target.clone());
         self.lasting.roster.settle(targets);
+    }
+
+    /// The same upstream by the plan in force; `None` once that one is gone, or before the first.
+    #[must_use]
+    pub fn in_force(&self) -> Option<Arc<Self>> {
+        self.lasting.in_force.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
     }
 
     /// What is under way to the upstream, and what waits.

@@ -177,6 +177,14 @@ impl Seats {
     }
 }
 
+/// How many of a name's addresses are used while they serve: those of the first one's family. The
+/// others wait until these were tried.
+pub(super) fn alike<'h>(mut addresses: impl Iterator<Item = &'h NextHop>) -> usize {
+    let is_v4 = |next_hop: &NextHop| matches!(next_hop, NextHop::Inet(a) if a.is_ipv4());
+    let first = addresses.next().map(is_v4);
+    first.map_or(0, |first| 1 + addresses.take_while(|other| is_v4(other) == first).count())
+}
+
 fn same(one: &Arc<[IpAddr]>, other: &Arc<[IpAddr]>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }

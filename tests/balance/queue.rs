@@ -124,6 +124,8 @@ fn who_waits_goes_on_waiting_through_a_reload() {
     for client in [&mut held, &mut waiting] {
         assert_eq!(client.receive("GET").expect("an answer").status, 200);
     }
+    // An answer is there before its request has left its place.
+    until("both to be over", || (shown(&proxy)["requests"] == 0).then_some(()));
     let _held = origin.hold(&proxy);
     reload(&mut proxy, &settings(ONE), 2);
     let mut waiting = ask(&proxy, "/more");

@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 
 use super::{OFTEN, OK, ailing, apart, attempts, becomes, metric, standing, well};
+use crate::rig::dns::{Answer, Dns};
+use crate::rig::frames::{Frame, Framed};
 use crate::rig::net::Refusing;
 use crate::rig::origin::{Conversation, Origin};
 use crate::rig::settings::Settings;
@@ -204,4 +206,80 @@ fn who_is_out_for_failures_comes_back_before_nobody_is_left() {
     assert_eq!(told.text("cause"), "origin_closed", "{:#}", told.record);
     assert_eq!(told.text("next_hop"), failing.endpoint);
     assert!(proxy.said().contains("is back in rotation: no other one is left"), "{}", proxy.said());
+}
+
+#[test]
+fn the_word_of_a_proxy_behind_counts_where_its_answer_is_not_taken_as_well() {
+    let says = "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\
+        Proxy-Status: inner; error=connection_refused\r\n\r\n";
+    let (one, other) = (Origin::answering(says), Origin::answering(says));
+    let proxy = Settings::endpoints(&[&one.endpoint, &other.endpoint])
+        .knowing(&one)
+        .knowing(&other)
+        .having("hop: true, eject: { after: 1, for: 1h }, retries: { on: [ 503 ] }")
+        .start();
+    let told = proxy.get("/");
+    assert_eq!((attempts(&told), told.text("cause")), (2, "next_hop_error"), "{:#}", told.record);
+    for origin in [&one, &other] {
+        let standing = standing(&proxy, &origin.endpoint);
+        assert_eq!((&standing["state"], &standing["failed_in_a_row"]), (&"in".into(), &0.into()));
+    }
+}
+
+#[test]
+fn a_connection_that_ends_in_good_order_ejects_nobody() {
+    // Each connection takes one request, and leaves the next one out.
+    let origin = || {
+        Origin::new(|connection| {
+            let Some(mut framed) = Framed::greet(connection) else { return };
+            let Some(first) = framed.request() else { return };
+            framed.send(&Frame::status(first, 200, true));
+            if framed.request().is_some() {
+                framed.send(&Frame::goaway(first, 0));
+                framed.connection().hold();
+            }
+        })
+    };
+    let (one, other) = (origin(), origin());
+    let proxy = Settings::endpoints(&[&one.endpoint, &other.endpoint])
+        .having("protocol: h2c, eject: { after: 1, for: 1h }")
+        .start();
+    let told: Vec<_> = (0..6).map(|_| proxy.send(POST)).collect();
+    assert!(told.iter().all(|told| told.status() == 200), "{told:#?}");
+    assert!(told.iter().any(|told| attempts(told) == 2), "{told:#?}");
+    assert!(!proxy.said().contains("is out of rotation"), "{}", proxy.said());
+}
+
+#[test]
+fn an_address_that_is_named_twice_or_stands_in_reserve_makes_no_pool() {
+    let origin = Origin::new(|mut connection| {
+        while let Some(request) = connection.request() {
+            connection.send(match request.target.as_str() {
+                "/busy" => "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+                _ => OK,
+            });
+        }
+    });
+    let port = origin.endpoint.rsplit_once(':').expect("a port").1;
+    let dns = Dns::new();
+    for name in ["one.test", "two.test"] {
+        dns.set(name, Answer::Addresses(vec![[127, 0, 0, 1].into()], 300));
+    }
+    let named = ["one.test", "two.test"].map(|name| format!("{name}:{port}"));
+    // The other address of this name is used only where the first one fails.
+    let local = [format!("localhost:{port}")];
+    for endpoints in [&named[..], &local] {
+        let endpoints: Vec<&str> = endpoints.iter().map(String::as_str).collect();
+        let proxy = Settings::endpoints(&endpoints)
+            .with("resolver", &format!("servers: [ \"{}\" ], timeout: 5s", dns.address))
+            .having("eject: { after: 1, for: 1h, max: 100% }")
+            .start();
+        for _ in 0..2 {
+            assert_eq!(proxy.get("/").status(), 200);
+        }
+        assert_eq!(proxy.get("/busy").status(), 503);
+        let told = proxy.get("/");
+        assert_eq!((told.status(), attempts(&told)), (200, 1), "{:#}", told.record);
+        assert!(!proxy.said().contains("is out of rotation"), "{}", proxy.said());
+    }
 }

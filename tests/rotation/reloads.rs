@@ -1,7 +1,7 @@
 //! A changed configuration: what was found holds, and nobody goes on checking for the one before.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 
 use rustix::process::Signal;
 
@@ -111,4 +111,38 @@ fn fifty_changes_leave_one_check_under_way_and_none_where_there_are_none() {
         reload(&mut proxy, &settings(&format!("max_requests: {}", 2 + turn)));
     }
     assert_eq!(origin.connections(), checks, "nobody checks any more");
+}
+
+#[test]
+fn a_request_from_before_a_change_does_not_speak_for_those_who_came_with_it() {
+    let (asked, waiting) = mpsc::channel();
+    let (go_on, told) = mpsc::channel();
+    let (asked, told) = (Mutex::new(asked), Mutex::new(told));
+    let origin = Origin::new(move |mut connection| {
+        if connection.request().is_some() {
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf");
+            asked.lock().expect("nobody panicked").send(()).expect("the test waits");
+            told.lock().expect("nobody panicked").recv().expect("the test says when");
+        }
+    });
+    let closed = Refusing::new();
+    let settings = |endpoints: &[&str]| {
+        Settings::endpoints(endpoints)
+            .with("reload", "watch: false")
+            .having(&format!("eject: {{ after: 9 }}, health: {{ type: tcp, {OFTEN} }}"))
+    };
+    let mut proxy = settings(&[&origin.endpoint]).start();
+    let mut client = proxy.connect();
+    client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+    waiting.recv().expect("the origin is asked");
+    reload(&mut proxy, &settings(&[&origin.endpoint, &closed.endpoint]));
+    let out = becomes(&proxy, &closed.endpoint, "unhealthy");
+    go_on.send(()).expect("the origin waits");
+    assert!(client.receive("GET").is_some_and(|answer| !answer.whole()));
+    let record = proxy.log.wait(1).remove(0);
+    assert_eq!(record["cause"], "response_truncated");
+    let still = standing(&proxy, &closed.endpoint);
+    assert_eq!((&still["state"], &still["since"]), (&out["state"], &out["since"]));
+    let failed = &standing(&proxy, &origin.endpoint)["failed_in_a_row"];
+    assert_eq!(*failed, 1, "who is still there has it against it");
 }

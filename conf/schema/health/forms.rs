@@ -19,11 +19,6 @@ pub struct Page(String);
 #[serde(try_from = "String", into = "String")]
 pub struct Authority(String);
 
-/// A part of a whole, in percent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Share(u8);
-
 /// Statuses: `200`, `200-399`, or several of these with commas between.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "String")]
@@ -32,12 +27,6 @@ pub struct Expect(Vec<RangeInclusive<u16>>);
 impl Default for Page {
     fn default() -> Self {
         Self("/".to_owned())
-    }
-}
-
-impl Default for Share {
-    fn default() -> Self {
-        Self(50)
     }
 }
 
@@ -60,14 +49,6 @@ impl Authority {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl Share {
-    /// In percent, from 1 to 100.
-    #[must_use]
-    pub const fn percent(self) -> u8 {
-        self.0
     }
 }
 
@@ -119,17 +100,6 @@ impl FromStr for Authority {
     }
 }
 
-impl FromStr for Share {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = text.strip_suffix('%').and_then(|number| number.trim_end().parse().ok());
-        number.filter(|percent| (1..=100).contains(percent)).map(Self).ok_or_else(|| {
-            let text = text.escape_debug();
-            format!("`{text}` is not a share: write a whole number from `1%` to `100%`")
-        })
-    }
-}
-
 impl FromStr for Expect {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
@@ -161,12 +131,6 @@ impl fmt::Display for Authority {
     }
 }
 
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}%", self.0)
-    }
-}
-
 impl fmt::Display for Expect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, range) in self.0.iter().enumerate() {
@@ -183,7 +147,6 @@ impl fmt::Display for Expect {
 texts! {
     Page: r"^/[^# ]*$", "A path to ask for, with its query if it has one, such as `/healthz`.";
     Authority: r"^[^/@ ]+$", "A host to ask for, such as `app.example.net`.";
-    Share: r"^[0-9]+ *%$", "A part of the whole: `50%`.";
 }
 
 /// Statuses may be written as text, and a single one as a number.
@@ -255,9 +218,6 @@ mod tests {
         assert!("/healthz?deep=1&x=%20".parse::<Page>().is_ok());
         for bad in ["", "healthz", "/a b", "/a#b", "/\r\n", "/<"] {
             assert!(bad.parse::<Page>().is_err(), "{bad}");
-        }
-        for bad in ["0%", "101%", "50", "half", "-1%", "50.5%"] {
-            assert!(bad.parse::<Share>().is_err(), "{bad}");
         }
     }
 }

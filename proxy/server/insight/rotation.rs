@@ -16,8 +16,7 @@ pub(super) fn add_metrics(text: &mut String, plan: &Plan) {
         let members = pool.members();
         // After a change of the configuration a name is not known until it is asked for.
         let before = standings.keys().filter(|hop| !members.whole && !members.has(hop)).cloned();
-        let mut hops: Vec<NextHop> =
-            members.busy.iter().chain(&members.idle).cloned().chain(before).collect();
+        let mut hops: Vec<NextHop> = members.all().cloned().chain(before).collect();
         hops.sort_by_key(ToString::to_string);
         hops.dedup();
         all.extend(hops.into_iter().map(|next_hop| {

@@ -13,7 +13,7 @@ use whodunit_filters::attribution::{Failure, Key as Fact, NextHop};
 use super::Pool;
 use crate::upstream::balance::{Key, Share, WHOLE};
 use crate::upstream::resolve::Answer;
-use crate::upstream::roster::{Member, Seats};
+use crate::upstream::roster::{Member, Seats, alike};
 
 /// What an endpoint is picked by.
 #[derive(Clone, Copy, Debug, Default)]
@@ -253,10 +253,10 @@ impl Pool {
         ask: Ask<'_>,
         may: impl Fn(&NextHop) -> bool,
     ) -> Option<(Arc<Member>, usize)> {
-        let is_v4 =
-            |member: &Arc<Member>| matches!(&member.next_hop, NextHop::Inet(a) if a.is_ipv4());
-        let first = members.first().map(is_v4)?;
-        let alike = members.iter().take_while(|member| is_v4(member) == first).count();
+        let alike = alike(members.iter().map(|member| &member.next_hop));
+        if alike == 0 {
+            return None;
+        }
         let open =
             |member: &&Arc<Member>| !ask.tried.contains(&member.next_hop) && may(&member.next_hop);
         let (near, far) = members.split_at(alike);

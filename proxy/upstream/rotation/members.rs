@@ -10,6 +10,7 @@ use whodunit_filters::attribution::{Diagnosis, Exchange, Failure, Key, NextHop, 
 
 use super::State;
 use crate::upstream::pool::Pool;
+use crate::upstream::roster::alike;
 
 /// The most addresses that are named in one verdict.
 const MOST_TOLD: usize = 16;
@@ -19,6 +20,8 @@ const MOST_TOLD: usize = 16;
 pub struct Members {
     /// Those that requests may be sent to.
     pub busy: Vec<NextHop>,
+    /// Those of names that wait until the ones of the other family were tried in vain.
+    pub far: Vec<NextHop>,
     /// Those of endpoints that have weight 0.
     pub idle: Vec<NextHop>,
     /// How many names requests may be sent to whose addresses are not known.
@@ -31,7 +34,12 @@ impl Members {
     /// Whether the upstream has this address.
     #[must_use]
     pub fn has(&self, next_hop: &NextHop) -> bool {
-        self.busy.contains(next_hop) || self.idle.contains(next_hop)
+        self.all().any(|known| known == next_hop)
+    }
+
+    /// All that there are.
+    pub fn all(&self) -> impl Iterator<Item = &NextHop> {
+        self.busy.iter().chain(&self.far).chain(&self.idle)
     }
 
     /// How many addresses requests may be sent to; a name that is not known counts as one.
@@ -52,10 +60,26 @@ impl Pool {
                 members.unknown += usize::from(*weight > 0);
                 continue;
             };
-            let side = if *weight > 0 { &mut members.busy } else { &mut members.idle };
-            side.extend(hops);
+            let near = alike(hops.iter());
+            for (at, next_hop) in hops.into_iter().enumerate() {
+                let side = match (*weight > 0, at < near) {
+                    (true, true) => &mut members.busy,
+                    (true, false) => &mut members.far,
+                    (false, _) => &mut members.idle,
+                };
+                if !side.contains(&next_hop) {
+                    side.push(next_hop);
+                }
+            }
         }
         members
+    }
+
+    /// The same by the plan in force, which need not be this one's: a request ends by the plan that
+    /// it began with.
+    #[must_use]
+    pub fn members_in_force(&self) -> Members {
+        self.in_force().map_or_else(|| self.members(), |pool| pool.members())
     }
 
     /// The addresses of one endpoint; `None` for a name that was not resolved yet.
@@ -91,8 +115,8 @@ impl Pool {
         if standings.values().all(super::Standing::is_in) {
             return Vec::new();
         }
-        let busy = self.members().busy;
-        let out = busy.iter().filter_map(|next_hop| {
+        let members = self.members();
+        let out = members.busy.iter().chain(&members.far).filter_map(|next_hop| {
             let told = match standings.get(next_hop)?.state() {
                 State::In { .. } => return None,
                 State::Unhealthy { since, reason } => {

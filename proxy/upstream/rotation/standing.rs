@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
 
-use whodunit_conf::schema::health::{Eject, Health, Share};
+use whodunit_conf::schema::health::{Eject, Health};
+use whodunit_conf::schema::percent::Share;
 use whodunit_filters::attribution::Cause;
 
 /// An address that keeps failing stays out for so many times as long as at first, at the most.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use whodunit_conf::schema::health::Share;
+use whodunit_conf::schema::percent::Share;
 use whodunit_filters::attribution::cause::answer::ORIGIN_SLOW;
 use whodunit_filters::attribution::cause::path::CONNECT_REFUSED;
 use whodunit_filters::units::Span;
