@@ -71,7 +71,8 @@ pub struct HttpsRedirect {
     /// 301, 302, 307 or 308. Default 308, with which a client keeps to its method.
     #[schemars(range(min = 301, max = 308))]
     pub status: u16,
-    /// How paths begin that are served nevertheless, such as `/.well-known/acme-challenge/`.
+    /// How paths begin that are served nevertheless, such as `/.well-known/acme-challenge/`: to all
+    /// who read them, as with `match.path`.
     pub except: Vec<Prefix>,
 }
 
