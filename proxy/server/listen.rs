@@ -169,8 +169,7 @@ fn unix(path: &Path, inherited: &Inherited) -> Result<Bound, Refusal> {
 fn refusal(address: &str, error: &io::Error) -> Refusal {
     let hint = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            ": another process listens there, or another listener with that port; stop it, or choose \
-             another address"
+            ": another process listens there; stop it, or choose another address"
         }
         io::ErrorKind::PermissionDenied => {
             ": this user may not; ports below 1024 need CAP_NET_BIND_SERVICE"
