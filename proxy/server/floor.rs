@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use whodunit_conf::schema::address::Address;
 use whodunit_conf::schema::listener::{HttpsRedirect, Listener as Section, Upgrade};
-use whodunit_conf::{Checked, Problems, Step};
+use whodunit_conf::{Checked, Config, Problems, Step};
 use whodunit_pingora::{House, Listener, Redirect, Terms};
 
 use super::Refusal;
@@ -110,7 +110,9 @@ impl Floor {
                 listeners.push((Open { terms, ..kept }, None));
                 continue;
             }
-            let bind = || listen::bind_one(section, &Inherited::default(), &|| self.copies());
+            let bind = || {
+                listen::bind_one(section, &Inherited::default(), &|| self.goers(&checked.config))
+            };
             let opened = bound.next().map_or_else(bind, Ok).and_then(|socket| {
                 let open = Open::of(section, &socket, terms)?;
                 Ok((open, Some(socket)))
@@ -173,8 +175,11 @@ impl Floor {
         copies.collect()
     }
 
-    fn copies(&self) -> io::Result<Vec<OwnedFd>> {
-        Ok(self.sockets()?.into_iter().map(|(_, socket)| socket).collect())
+    /// The sockets that are of no use by another configuration.
+    fn goers(&self, next: &Config) -> io::Result<Vec<OwnedFd>> {
+        let stays = |at: &Address| next.listeners.iter().any(|section| section.address == *at);
+        let gone = self.sockets()?.into_iter().filter(|(written, _)| !stays(written));
+        Ok(gone.map(|(_, socket)| socket).collect())
     }
 
     fn serve(&self, open: &Open, socket: Bound) {

@@ -8,6 +8,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::{Mutex, PoisonError};
 
 use socket2::{Domain, Socket};
+use whodunit_conf::Config;
 use whodunit_conf::schema::address::Address;
 
 /// A listening socket.
@@ -101,12 +102,18 @@ impl Inherited {
         self.lock().iter().map(|one| one.at.clone()).collect()
     }
 
-    /// Copies of them.
+    /// Copies of those that nobody will ask for by this configuration.
     ///
     /// # Errors
     /// When descriptors have run out.
-    pub(super) fn sockets(&self) -> io::Result<Vec<OwnedFd>> {
-        self.lock().iter().map(|one| one.socket.as_fd().try_clone_to_owned()).collect()
+    pub(super) fn goers(&self, config: &Config) -> io::Result<Vec<OwnedFd>> {
+        let sections = config.listeners.iter().map(|section| &section.address);
+        let stays: Vec<&Address> = sections.chain(&config.admin.address).collect();
+        let pieces = self.lock();
+        let gone = pieces.iter().filter(|one| {
+            !stays.contains(&&one.at) && one.written.as_ref().is_none_or(|at| !stays.contains(&at))
+        });
+        gone.map(|one| one.socket.as_fd().try_clone_to_owned()).collect()
     }
 
     /// Closes those, and removes the files of those that had one: nobody listens there any more.

@@ -63,11 +63,11 @@ impl Bound {
 
 /// Binds every listener of the configuration whose socket is not there already.
 pub(super) fn bind(config: &Config, inherited: &Inherited) -> Result<Vec<Bound>, Refusal> {
-    let bind = |listener| bind_one(listener, inherited, &|| inherited.sockets());
+    let bind = |listener| bind_one(listener, inherited, &|| inherited.goers(config));
     config.listeners.iter().map(bind).collect()
 }
 
-/// Binds one of them. `ours`: sockets that listen, and will not for long where they are in its way.
+/// Binds one of them. `ours`: sockets that listen, and soon will not.
 pub(super) fn bind_one(
     listener: &Listener,
     inherited: &Inherited,
@@ -101,7 +101,7 @@ pub(super) fn admin(
     let Some(address) = config.admin.address.as_ref().and_then(Address::tcp) else {
         return Ok(None);
     };
-    open(address, false, inherited, &|| inherited.sockets())
+    open(address, false, inherited, &|| inherited.goers(config))
         .map(Some)
         .map_err(|error| refusal(&address.to_string(), &error))
 }

@@ -278,7 +278,10 @@ fn an_address_is_widened_and_narrowed_and_nobody_is_refused() {
         over.store(true, Ordering::Relaxed);
         asking.join().expect("nobody is refused");
     });
-    assert_eq!(proxy.get("/").status(), 200);
+    let mut client = Client::connect(one);
+    client.send(GET);
+    assert_eq!(client.receive("GET").expect("an answer").status, 200);
+    drop(client);
     let before = *before.get().expect("it was counted");
     until("no descriptor to be kept", || (descriptors(proxy.id()) <= before).then_some(()));
     // Nobody gets in beside it who does not ask for just that.
