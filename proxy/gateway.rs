@@ -2,38 +2,35 @@
 //! (answer, judge, record) `Attributed` does around it, as for anybody's service.
 
 mod again;
+mod choice;
 mod trip;
 mod wait;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::{CONNECTION, HOST, UPGRADE};
+use http::header::HOST;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::Digest;
 use pingora::proxy::{ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, Result};
-use whodunit_filters::attribution::cause::proxy::{NO_ENDPOINTS, NO_ROUTE, PROXY_BUG};
-use whodunit_filters::attribution::{Failure, Key, Ledger, Phase, redact};
-use whodunit_filters::proxied::Greeting;
+use whodunit_filters::attribution::cause::proxy::NO_ROUTE;
+use whodunit_filters::attribution::{Failure, Key, Ledger, redact};
 use whodunit_pingora::{
-    Inquiry, Noted, connection_lost, deny, ends, fell_silent, not_looked_at, not_reached,
+    Inquiry, Noted, connection_lost, deny, fell_silent, not_looked_at, not_reached,
 };
 
 pub use self::trip::Trip;
 use crate::compress;
 use crate::plan::{Destination, Plan};
-use crate::upstream::balance;
 use crate::upstream::check::{Checks, worth_a_look};
-use crate::upstream::dial::{self, Source};
 use crate::upstream::places::Kind;
-use crate::upstream::pool::Ask;
 
 /// The most of a host or path that becomes evidence.
 const QUOTED: usize = 256;
@@ -111,64 +108,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, trip: &mut Trip) -> Result<Box<HttpPeer>> {
-        let Some(destination) = trip.destination.clone() else {
-            return Err(deny(Failure::denied(&PROXY_BUG).with(Key::At, "no route was noted")));
-        };
-        if let (Some(lane), None) = (&destination.lane, &trip.stay) {
-            trip.stay = Some(lane.enter().map_err(deny)?);
-        }
-        let pool = &destination.pool;
-        if trip.place.is_none() {
-            trip.place = Some(wait::place(session, trip, pool, Kind::Request).await?);
-            trip.key = pool.by().and_then(|by| {
-                let client = session.known().and_then(|known| known.client);
-                balance::key(by, &session.req_header().headers, client)
-            });
-        }
-        if let (Some(most), false) = (pool.upstream.backoff, trip.tried.is_empty()) {
-            wait::rest(session, again::backoff(most, trip.tried.len())).await?;
-        }
-        let began = Instant::now();
-        let ask = Ask { tried: &trip.tried, key: trip.key };
-        let picked = pool.pick(ask).await.map_err(|failure| {
-            if failure.phase == Phase::Dns {
-                session.note().dns = Some(began.elapsed());
-            }
-            deny(failure)
-        })?;
-        // Where the connection may be one that carries others, that is known once there is one. An
-        // attempt that follows takes over the place of the one that failed.
-        if trip.line.is_none() && !pool.upstream.line.may_be_http2() {
-            trip.line = Some(wait::place(session, trip, pool, Kind::Connection).await?);
-        }
-        if std::mem::take(&mut trip.elsewhere) && trip.tried.contains(&picked.next_hop) {
-            // The attempt that failed has its verdict; this only ends the request.
-            trip.picked = Some(picked);
-            trip.tell(session.note());
-            let name = destination.pool.upstream.name.to_string();
-            return Err(deny(Failure::denied(&NO_ENDPOINTS).with(Key::Upstream, name)));
-        }
-        let note = session.note();
-        note.dns = picked.name.is_some().then_some(picked.dns);
-        note.answer_age = picked.answer_age;
-        let upgrades = upgrades(session) && destination.pool.upstream.line.may_be_http1();
-        let source = if upgrades && session.as_downstream_mut().is_body_empty() {
-            Source::Upgrade
-        } else if trip.tried.is_empty() {
-            Source::Pooled
-        } else {
-            Source::Fresh
-        };
-        let upstream = &destination.pool.upstream;
-        let greeting = upstream.proxied.map(|version| Greeting::new(version, ends(session)));
-        let dialled =
-            dial::dial(upstream, &picked, &destination.timeouts, source, greeting.as_ref())
-                .map_err(deny)?;
-        trip.tried.push(picked.next_hop.clone());
-        trip.endpoints.push(picked.endpoint);
-        trip.picked = Some(picked);
-        trip.latch = dialled.latch;
-        Ok(dialled.peer)
+        choice::peer(session, trip).await
     }
 
     async fn connected_to_upstream(
@@ -333,15 +273,6 @@ impl ProxyHttp for Gateway {
             self.checks.look(&destination.pool, *endpoint, next_hop, &destination.timeouts);
         }
     }
-}
-
-/// Whether the client asks for another protocol on its connection (RFC 9110 section 7.8). HTTP/2 it
-/// may ask for with every request, and in vain: that is no longer asked for so (RFC 9113 section
-/// 3.1), and Pingora does not pass it on.
-fn upgrades(session: &Session) -> bool {
-    let headers = &session.req_header().headers;
-    headers.get(UPGRADE).is_some_and(|to| !to.as_bytes().eq_ignore_ascii_case(b"h2c"))
-        && headers.contains_key(CONNECTION)
 }
 
 /// A piece of evidence that a client wrote: bounded.

@@ -31,7 +31,7 @@ use crate::context::{Case, Context};
 use crate::door::Door;
 use crate::note::{NoteBuilder, Noted};
 use crate::settings::{Books, Live};
-use crate::{given, guard, outcome, reply, steps};
+use crate::{given, guard, outcome, passing, reply, steps};
 
 /// A service whose failures are attributed: every 5xx, made or passed on, says in its
 /// `Proxy-Status` field, its body, one record and one counter who failed and why.
@@ -249,7 +249,7 @@ where
     ) -> Result<()> {
         let theirs = self.inner.response_filter(session, response, &mut ctx.inner);
         guard::hook(Phase::Wait, theirs).await?;
-        outcome::passing_on(session, response, &mut ctx.case);
+        passing::passing_on(session, response, &mut ctx.case);
         Ok(())
     }
 

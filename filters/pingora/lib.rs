@@ -40,6 +40,7 @@ mod note;
 mod observe;
 mod outcome;
 mod own;
+mod passing;
 mod reading;
 mod reply;
 mod settings;

@@ -35,11 +35,11 @@ pub struct Trip {
     pub(super) latch: Option<Latch>,
     /// How long it has waited for places.
     pub(super) queued: Duration,
-    /// Held until the request ends, however that comes about.
-    /// On a route with a limit.
-    pub(super) stay: Option<Stay>,
     /// What compresses the answer, if it is.
     pub(super) encoder: Option<Box<Encoder>>,
+    /// On a route with a limit; like the places below, held until the request ends, however that
+    /// comes about.
+    pub(super) stay: Option<Stay>,
     pub(super) place: Option<Place>,
     pub(super) line: Option<Place>,
 }

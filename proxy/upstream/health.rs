@@ -1,7 +1,7 @@
 //! Checks of endpoints at their intervals, whether or not requests go there: each address of each
 //! endpoint, by the steps that a request would take.
 
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Instant;
 
@@ -102,14 +102,14 @@ impl Round {
         let endpoint = &self.pool.upstream.endpoints[self.endpoint].0;
         let interval = self.health.interval.0;
         // Not all at once.
-        let first = || Instant::now() + interval.mul_f64(fraction());
+        let first = || Instant::now() + interval.mul_f64(fastrand::f64());
         let mut due = self.pool.rotation().due(endpoint).unwrap_or_else(first);
         loop {
             sleep_until(due.into()).await;
             let began = Instant::now();
             join_all(self.addresses(endpoint).await.into_iter().map(|hop| self.check(hop))).await;
             // A little early or late, so that those which have come to go together part again.
-            due = began + interval.mul_f64(0.95 + fraction() / 10.0);
+            due = began + interval.mul_f64(0.95 + fastrand::f64() / 10.0);
             self.pool.rotation().ended(self.generation, endpoint, due, &self.pool.members());
         }
     }
@@ -191,12 +191,6 @@ fn method(method: Method) -> http::Method {
         Method::Head => http::Method::HEAD,
         Method::Options => http::Method::OPTIONS,
     }
-}
-
-/// A number from 0 to 1 that is as good as random.
-fn fraction() -> f64 {
-    let hash = RandomState::new().hash_one(Instant::now());
-    f64::from(u32::try_from(hash >> 32).expect("32 bits")) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

@@ -28,6 +28,13 @@ pub struct Lasting {
     pub in_force: Mutex<Weak<Pool>>,
 }
 
+impl Lasting {
+    /// The upstream by the plan in force; `None` once that one is gone, or before the first.
+    pub fn in_force(&self) -> Option<Arc<Pool>> {
+        self.in_force.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+    }
+}
+
 /// The same of all upstreams that there are or were, as long as anybody uses it.
 #[derive(Debug, Default)]
 pub struct Registry {

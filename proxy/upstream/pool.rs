@@ -146,6 +146,14 @@ impl Pool {
         own: Arc<Listeners>,
         lasting: Arc<Lasting>,
     ) -> Self {
+        // Who answers for names may be out of reach at this very moment.
+        if let Some(before) = lasting.in_force() {
+            for (target, _) in &upstream.endpoints {
+                if let Target::Name(name, _) = target {
+                    resolver.remember(name, &before.resolver);
+                }
+            }
+        }
         let spread = Spread::new(upstream.balance, &upstream.by, &upstream.endpoints);
         let seats =
             upstream.endpoints.iter().map(|(target, _)| lasting.roster.seats(target)).collect();
@@ -165,7 +173,7 @@ impl Pool {
     /// The same upstream by the plan in force; `None` once that one is gone, or before the first.
     #[must_use]
     pub fn in_force(&self) -> Option<Arc<Self>> {
-        self.lasting.in_force.lock().unwrap_or_else(PoisonError::into_inner).upgrade()
+        self.lasting.in_force()
     }
 
     /// What is under way to the upstream, and what waits.

@@ -277,6 +277,8 @@ fn an_address_that_is_named_twice_or_stands_in_reserve_makes_no_pool() {
         for _ in 0..2 {
             assert_eq!(proxy.get("/").status(), 200);
         }
+        let shown = standing(&proxy, &origin.endpoint);
+        assert_eq!(shown["weight_now"], 1.0, "{shown:#}");
         assert_eq!(proxy.get("/busy").status(), 503);
         let told = proxy.get("/");
         assert_eq!((told.status(), attempts(&told)), (200, 1), "{:#}", told.record);

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use rustix::process::Signal;
 
 use super::{OFTEN, OK, becomes, standing};
+use crate::rig::dns::{Answer, Dns};
 use crate::rig::net::Refusing;
 use crate::rig::origin::Origin;
 use crate::rig::proxy::Proxy;
@@ -145,4 +146,28 @@ fn a_request_from_before_a_change_does_not_speak_for_those_who_came_with_it() {
     assert_eq!((&still["state"], &still["since"]), (&out["state"], &out["since"]));
     let failed = &standing(&proxy, &origin.endpoint)["failed_in_a_row"];
     assert_eq!(*failed, 1, "who is still there has it against it");
+}
+
+#[test]
+fn the_last_good_answer_of_a_name_outlives_a_change() {
+    let (origin, dns) = (Origin::answering(OK), Dns::new());
+    let port = origin.endpoint.rsplit_once(':').expect("a port").1;
+    dns.set("api.test", Answer::Addresses(vec![[127, 0, 0, 1].into()], 300));
+    let settings = |most: u8| {
+        Settings::endpoints(&[&format!("api.test:{port}")])
+            .with("reload", "watch: false")
+            .with("resolver", &format!("servers: [ \"{}\" ], timeout: 5s", dns.address))
+            .having(&format!("max_requests: {most}"))
+    };
+    let mut proxy = settings(1).start();
+    assert_eq!(proxy.get("/").status(), 200);
+    dns.set("api.test", Answer::Rcode(2));
+    let asked = dns.asked().len();
+    reload(&mut proxy, &settings(2));
+    let told = proxy.get("/");
+    assert_eq!(told.status(), 200, "{:#}", told.record);
+    assert!(dns.asked().len() > asked, "a change is a reason to ask anew");
+    drop(origin);
+    let told = proxy.get("/");
+    assert_eq!(told.value("evidence.answer_overdue"), true, "{:#}", told.record);
 }

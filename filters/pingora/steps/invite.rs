@@ -8,7 +8,7 @@ use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use crate::context::Case;
-use crate::{outcome, reply};
+use crate::{passing, reply};
 
 /// Invites it. That it is not wanted the origin can still say while it comes.
 pub(crate) async fn invite(
@@ -22,7 +22,7 @@ pub(crate) async fn invite(
     request.remove_header(&EXPECT);
     let waits = std::mem::take(&mut case.invitation);
     if waits && session.req_header().version != Version::HTTP_10 {
-        outcome::interim(session, case);
+        passing::interim(session, case);
         reply::invite(session).await?;
     }
     Ok(())

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::Pool;
 use crate::upstream::balance::WHOLE;
+use crate::upstream::roster::alike;
 use crate::upstream::rotation::Standing;
 
 impl Pool {
@@ -18,12 +19,14 @@ impl Pool {
         let endpoints =
             upstream.endpoints.iter().zip(&self.seats).map(|((target, weight), seats)| {
                 let (members, hops) = (seats.known(), self.addresses(target).unwrap_or_default());
-                let among = f64::from(u32::try_from(hops.len()).unwrap_or(u32::MAX));
-                let addresses = hops.iter().map(|next_hop| {
+                let near = alike(hops.iter());
+                let among = f64::from(u32::try_from(near).unwrap_or(u32::MAX));
+                let addresses = hops.iter().enumerate().map(|(at, next_hop)| {
                     // No request was sent yet to one that is not among them.
                     let member = members.iter().find(|member| member.next_hop == *next_hop);
                     let share = member.map_or(WHOLE, |member| member.share(upstream.slow_start));
-                    let share = f64::from(share) / f64::from(WHOLE);
+                    // The others wait until these were tried in vain.
+                    let share = if at < near { f64::from(share) / f64::from(WHOLE) } else { 0.0 };
                     let mut shown = standings.get(next_hop).unwrap_or(&unknown).shown();
                     shown["address"] = json!(next_hop.to_string());
                     shown["weight_now"] = json!(f64::from(*weight) * share / among);
