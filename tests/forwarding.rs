@@ -31,6 +31,19 @@ fn every_method_is_passed_on() {
 }
 
 #[test]
+fn the_record_says_whom_a_trusted_proxy_names() {
+    let origin = Origin::answering(OK);
+    let proxy = Settings::to(&origin).start();
+    let named = "GET / HTTP/1.1\r\nHost: app.test\r\nX-Forwarded-For: 203.0.113.9\r\n\r\n";
+    let told = proxy.send(named);
+    assert_eq!(told.text("real_client"), "203.0.113.9");
+    assert!(told.text("client").starts_with("127.0.0.1:"), "{:#}", told.record);
+    assert!(proxy.get("/").value("real_client").is_null(), "nobody else is named");
+    let strict = Settings::to(&origin).with("forwarded", "trusted: []").start();
+    assert!(strict.send(named).value("real_client").is_null(), "nobody's word counts");
+}
+
+#[test]
 fn trace_and_connect_are_refused() {
     let origin = Origin::answering(OK);
     let proxy = Settings::to(&origin).start();

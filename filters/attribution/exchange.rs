@@ -1,6 +1,7 @@
 //! The record of one request: what was done, when, and what was seen. It holds facts only, and
 //! costs nothing to keep while all goes well: plain fields, no allocation.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -67,6 +68,8 @@ pub struct RequestFacts {
     pub listener: String,
     /// The client's address.
     pub client: String,
+    /// The client itself, seen through the proxies that are trusted, where that is somebody else.
+    pub real_client: Option<IpAddr>,
     /// The subject of the certificate by which it proved who it is (RFC 4514).
     pub client_subject: Option<Box<str>>,
     /// The method.

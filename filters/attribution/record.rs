@@ -40,6 +40,9 @@ pub struct Record {
     /// The proxy in front that told by the PROXY protocol that this is the client.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub told_by: Option<String>,
+    /// The client itself, by the word of proxies in front that are trusted, where it is not `client`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub real_client: Option<String>,
     /// The subject of the certificate by which the client proved who it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_subject: Option<String>,
@@ -170,6 +173,7 @@ impl Record {
             listener: short(&request.listener),
             client: short(&request.client),
             told_by: request.told_by.as_deref().map(short),
+            real_client: request.real_client.map(|ip| ip.to_string()),
             client_subject: request.client_subject.as_deref().map(short),
             method: short(&request.method),
             host: short(clean.host),

@@ -89,6 +89,7 @@ impl Doorman for Door {
                 .map(|at| at.name(&case.settings.listeners).to_string())
                 .unwrap_or_default(),
             client: peer.map(crate::listeners::address).unwrap_or_default(),
+            real_client: None,
             client_subject: (refusal.entrance.and_then(Entrance::of))
                 .and_then(|entrance| entrance.subject.clone()),
             method: refusal.head.method().unwrap_or_default().to_owned(),

@@ -86,6 +86,7 @@ pub(crate) fn facts(session: &Session, case: &Case) -> RequestFacts {
     RequestFacts {
         listener: entered(session).map(|at| at.name(listeners).to_string()).unwrap_or_default(),
         client: session.client_addr().map(address).unwrap_or_default(),
+        real_client: case.real_client.filter(|ip| peer(session).ip() != Some(*ip)),
         client_subject: entrance(session).and_then(|entrance| entrance.subject.clone()),
         method: request.method.to_string(),
         host: host(request).unwrap_or_default().to_owned(),

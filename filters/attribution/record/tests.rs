@@ -30,6 +30,7 @@ fn a_record_tells_everything() {
         protocol: "HTTP/1.1",
         forged_hops: 0,
         told_by: None,
+        real_client: None,
     }));
     exchange.route = Some("api".into());
     exchange.upstream = Some("api".into());

@@ -29,6 +29,7 @@ fn settled(row: Cause) -> Exchange {
         protocol: "HTTP/1.1",
         forged_hops: 0,
         told_by: None,
+        real_client: None,
     }));
     if let Some(attempt) = exchange.last_attempt_mut() {
         attempt.took = Some(Duration::from_micros(1_750));
