@@ -88,6 +88,7 @@ fn it_is_switched_on_and_off_without_losing_a_request() {
         });
         let reloaded =
             || proxy.metrics().sum("whodunit_config_reloads_total", &[("result", "success")]);
+        until("a first answer", || (!proxy.log.records().is_empty()).then_some(()));
         for (turn, change) in [&on, &off, &on, &off].into_iter().enumerate() {
             let (before, recorded) = (reloaded(), proxy.log.records().len());
             proxy.rewrite(change);
