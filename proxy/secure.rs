@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use whodunit_conf::schema::listener::{
-    Certificate, ClientAuth as ClientSection, Listener, ListenerTls, TlsVersion,
+    Certificate, ClientAuth as ClientSection, ListenerTls, TlsVersion,
 };
-use whodunit_conf::{Checked, Problems, Step};
+use whodunit_conf::{Checked, Config, Problems, Step};
 use whodunit_pingora::{Certified, ClientAuth, Flaw, ServerTls, ServerTlsSettings};
 
 use crate::pem::{certificates, private_key, revoked};
@@ -85,10 +85,14 @@ pub(crate) fn load(
     }
 }
 
-/// The files that the listeners of a configuration name.
-pub(crate) fn files(listeners: &[Listener]) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for section in listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
+/// The files that a configuration names: of its listeners, of its upstreams, and its pages.
+pub(crate) fn files(config: &Config) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = config.error_pages.iter().map(|page| page.file.clone()).collect();
+    for section in config.upstreams.values().filter_map(|upstream| upstream.tls.as_ref()) {
+        let named = [&section.ca, &section.crl, &section.client_cert, &section.client_key];
+        files.extend(named.into_iter().flatten().cloned());
+    }
+    for section in config.listeners.iter().filter_map(|listener| listener.tls.as_ref()) {
         for Certificate { cert, key } in &section.certificates {
             files.extend([cert.clone(), key.clone()]);
         }

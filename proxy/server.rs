@@ -62,7 +62,7 @@ pub(crate) struct Running {
     /// Held while a configuration is put into force: a signal and a changed file may come together.
     applying: Mutex<()>,
     handing: takeover::Handing,
-    /// The files that the listeners name, as they were when they were read last.
+    /// The files that the configuration names, as they were when they were read last.
     files: Mutex<Files>,
 }
 
@@ -165,7 +165,7 @@ fn prepare(
     checked: &Checked,
     bound: Vec<listen::Bound>,
 ) -> Result<Prepared, Problems> {
-    let files = Files::now(secure::files(&checked.config.listeners));
+    let files = Files::now(secure::files(&checked.config));
     let change = floor.prepare(checked, bound)?;
     let plan = Plan::of(checked, own::Listeners::new(change.addresses()), lasting)?;
     Ok(Prepared { change, plan, files })
@@ -183,20 +183,19 @@ impl Running {
         connected(Use::Active) + connected(Use::Idle)
     }
 
-    /// The files that the listeners name, as they were when they were read last.
+    /// The files that the configuration names, as they were when they were read last.
     fn files(&self) -> Files {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes up anew what is in the files of the listeners, or nothing of it.
+    /// Takes up anew what is in the files that the configuration names, or nothing of it.
     fn renew(&self) -> Result<(), Problems> {
         let _alone = self.applying.lock().unwrap_or_else(PoisonError::into_inner);
         let checked = self.checked.load_full();
-        let files = Files::now(secure::files(&checked.config.listeners));
+        let files = Files::now(secure::files(&checked.config));
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = files;
-        let change = self.floor.prepare(&checked, Vec::new())?;
-        change.doubts.render(false).lines().for_each(notice::say);
-        self.floor.become_as(change, checked.config.shutdown.grace.0);
+        let prepared = prepare(&self.floor, &self.lasting, &checked, Vec::new())?;
+        self.put(&checked, prepared);
         Ok(())
     }
 

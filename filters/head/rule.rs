@@ -91,7 +91,7 @@ impl Rule {
             Self::CodingOnOldVersion => "Transfer-Encoding in HTTP/1.0",
             Self::CodingUnknown => "Transfer-Encoding other than chunked",
             Self::AboveRoot => "path that leads above the root",
-            Self::TwoPaths => "path that can be read in two ways",
+            Self::TwoPaths => "path that leads to different routes, by who reads it",
             Self::Nul => "NUL",
             Self::Control => "control character",
             Self::Method => "invalid method",

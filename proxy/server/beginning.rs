@@ -83,7 +83,7 @@ impl Beginning {
                 if let Source::File(path, _) = source {
                     warn_of_unreadable(path, "nor will a change be");
                 }
-                for file in secure::files(&config.listeners) {
+                for file in secure::files(config) {
                     warn_of_unreadable(&file, "nothing that names it can be reloaded");
                 }
             }

@@ -58,21 +58,23 @@ pub(super) fn start(runtime: &Runtime, running: &Arc<Running>, source: &Source) 
     };
     let configuration =
         configuration.inspect_err(|error| unwatched(error, &format!("{} is", path.display())));
-    let files = files.inspect_err(|error| unwatched(error, "the files of `listeners` are"));
+    let files = files.inspect_err(|error| unwatched(error, "the files that it names are"));
     Reloading(configuration.into_iter().chain(files).collect())
 }
 
-/// A file of the listeners has changed.
+/// A file that the configuration names has changed.
 fn renew(running: &Running) {
     let Some(_turn) = turn(running) else { return };
     match running.renew() {
         Ok(()) => {
             running.ledger.reload(true);
-            notice::say("the files of `listeners` have changed: taken up");
+            notice::say("files that the configuration names have changed: taken up");
         }
         Err(problems) => {
             running.ledger.reload(false);
-            notice::say("the files of `listeners` have changed: not taken up, those before stay:");
+            notice::say(
+                "files that the configuration names have changed: not taken up, those before stay:",
+            );
             for line in problems.render(false).lines() {
                 notice::say(line);
             }

@@ -57,6 +57,18 @@ fn a_name_is_asked_for_as_the_endpoint_has_it() {
 }
 
 #[test]
+fn an_authority_that_takes_the_place_of_another_one_is_trusted_without_being_told_to() {
+    let (before, after) = (Authority::new("before"), Authority::new("after"));
+    let tls = Tls::new(after.signs(&Says::names(&["127.0.0.1"])));
+    let origin = serving(&tls);
+    let proxy = trusting(&origin, &before, "").once().start();
+    assert_eq!(proxy.get("/").text("cause"), "tls_certificate_untrusted");
+    std::fs::copy(after.file(), before.file()).expect("the file is ours");
+    until("the other authority to be trusted", || (proxy.get("/").status() == 200).then_some(()));
+    assert!(proxy.said().contains("have changed: taken up"), "{}", proxy.said());
+}
+
+#[test]
 fn the_systems_authorities_are_trusted_where_none_is_named() {
     let (root, another) = (Authority::new("root"), Authority::new("another"));
     let tls = Tls::new(root.signs(&app()));

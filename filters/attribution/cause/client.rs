@@ -62,7 +62,7 @@ rows! {
         again: Again::Never,
         meaning: "Two readers of this request could disagree on where it ends or whom it is for; it is refused, because such a difference lets one request hide in another.",
         says: "The request can be read in two ways[: {rule}].",
-        remedy: "Correct the client, or whatever stands between it and this proxy: the request must state its length once and its host once.",
+        remedy: "Correct the client, or whatever stands between it and this proxy: the request must state its length and its host once, and its path in plain form.",
         details: "ambiguous request[: {rule}]",
         proof: &[Key::Rule],
         elsewhere: &[("nginx", "400, client sent invalid header"), ("Envoy", "DPE"), ("AWS ALB", "400; classification Ambiguous or Severe")],
