@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::rig::until;
 
-/// How long nothing has to change for a process to count as being at rest.
-const REST: Duration = Duration::from_millis(1_500);
+/// How long a process is looked at: longer than it keeps idle connections to endpoints.
+const REST: Duration = Duration::from_millis(1_300);
 /// How much more memory is no growth: pools of the allocator, tables that have found their size.
 const SLACK: u64 = 24 << 20;
 /// How many more files are none: connections that the checks of health have open at the moment.
@@ -20,19 +20,19 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// What a process holds once the number of its files has stood still for a while.
+    /// What a process holds once the most files that it has open within a while no longer become
+    /// fewer.
     pub(super) fn at_rest(id: u32) -> Self {
-        let mut last = Self::now(id);
+        let mut before = usize::MAX;
         until("the process to be at rest", || {
-            let mut most = last.files;
             let began = std::time::Instant::now();
+            let mut most = 0;
             while began.elapsed() < REST {
                 most = most.max(Self::now(id).files);
                 std::thread::sleep(Duration::from_millis(20));
             }
-            let still = most <= last.files;
-            last = Self { files: most, ..Self::now(id) };
-            still.then_some(last)
+            let fewer = most < std::mem::replace(&mut before, most);
+            (!fewer).then(|| Self { files: most, ..Self::now(id) })
         })
     }
 

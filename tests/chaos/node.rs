@@ -136,7 +136,7 @@ listeners:
 admin: {{ address: null }}
 log: {{ path: \"{log}\", which: errors }}
 resolver: {{ servers: [ \"{resolver}\" ], timeout: 500ms }}
-timeouts: {{ connect: 1s, read: 1500ms, write: 1500ms, idle: 2s, keepalive: 3s }}
+timeouts: {{ connect: 1s, read: 1500ms, write: 1500ms, idle: 1s, keepalive: 3s }}
 shutdown: {{ grace: 8s }}
 takeover: {{ path: \"{takeover}\" }}
 upstreams:
