@@ -135,6 +135,8 @@ tokens! {
         LastStream = "last_stream",
         /// Each endpoint with what took it out.
         Endpoints = "endpoints",
+        /// Whether what took every one of them out lay with the origin.
+        AllAtOrigin = "all_at_origin",
         /// Where in the program a panic or an unforeseen state arose.
         At = "at",
         /// The cause that the next hop names.
@@ -272,6 +274,7 @@ impl Key {
                 *yes || !matches!(
                     self,
                     Self::AddressGone
+                        | Self::AllAtOrigin
                         | Self::CertificateRequested
                         | Self::Acknowledged
                         | Self::PacketsLost

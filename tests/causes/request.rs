@@ -277,7 +277,7 @@ cases! {
         phase: "route",
         outcome: Made(503),
         error: "destination_unavailable",
-        evidence: &["endpoints", "upstream"],
+        evidence: &["endpoints", "upstream", "all_at_origin"],
         ..REFUSED
     }, || {
         let closed = Refusing::new();

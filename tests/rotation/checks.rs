@@ -98,6 +98,27 @@ fn the_status_decides() {
 }
 
 #[test]
+fn the_origin_is_not_proved_guilty_of_what_this_proxy_is_set_to() {
+    let plain = Origin::new(|mut connection: Conversation| {
+        connection.fill();
+        connection.send("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+        connection.close();
+    });
+    let proxy = Settings::endpoints(&[&plain.endpoint])
+        .having("tls: { verify: false, sni: app.test }")
+        .having(&format!("health: {{ type: tls, {OFTEN} }}"))
+        .start();
+    becomes(&proxy, &plain.endpoint, "unhealthy");
+    let told = proxy.get("/");
+    assert_eq!(told.text("cause"), "no_healthy_upstream", "{:#}", told.record);
+    assert!(told.text("says").contains("tls_peer_not_tls"), "{:#}", told.record);
+    assert_eq!(
+        (told.text("certainty"), told.value("missing")[0].as_str()),
+        ("likely", Some("all_at_origin"))
+    );
+}
+
+#[test]
 fn when_nobody_is_left_each_is_named_with_what_took_it_out() {
     let (closed, (sick, _)) = (Refusing::new(), ailing(404));
     let drained = Origin::answering(OK);

@@ -291,11 +291,11 @@ rows! {
         says: "Every endpoint of upstream `{upstream}` is out of service[: {endpoints}].",
         remedy: "Bring the endpoints back; what took each of them out stands in the record and on the admin listener under `/api/v1/upstreams`.",
         details: "no healthy endpoint",
-        proof: &[Key::Endpoints],
+        proof: &[Key::Endpoints, Key::AllAtOrigin],
         elsewhere: &[("nginx", "no live upstreams while connecting to upstream"), ("Envoy", "503, UH: no healthy upstream"), ("HAProxy", "503, <NOSRV>"), ("Caddy", "503, no upstreams available"), ("Traefik", "503, no available server")],
         when: by_denial,
         witness: || witness::ended(
-            Failure::denied(&NO_HEALTHY_UPSTREAM).with(Key::Endpoints, vec!["192.0.2.1:8080 (refused connections)".to_owned()]),
+            Failure::denied(&NO_HEALTHY_UPSTREAM).with(Key::Endpoints, vec!["192.0.2.1:8080 (refused connections)".to_owned()]).with(Key::AllAtOrigin, true),
         ),
     };
 }

@@ -49,7 +49,11 @@ impl ProxyHttp for Strict {
         }
         let endpoints = ["192.0.2.1:80 (refuses connections)", "192.0.2.2:80 (answers 503)"];
         let endpoints: Vec<String> = endpoints.map(str::to_owned).into();
-        Err(deny(Failure::denied(&NO_HEALTHY_UPSTREAM).with(Key::Endpoints, endpoints)))
+        Err(deny(
+            Failure::denied(&NO_HEALTHY_UPSTREAM)
+                .with(Key::Endpoints, endpoints)
+                .with(Key::AllAtOrigin, true),
+        ))
     }
 }
 
@@ -108,7 +112,7 @@ const ALL: [Told; 4] = [
         party: "origin",
         phase: "route",
         says: "192.0.2.2:80 (answers 503)",
-        proof: &[Key::Endpoints],
+        proof: &[Key::Endpoints, Key::AllAtOrigin],
         retry_after: Some("5"),
         attempts: 0,
     },

@@ -6,9 +6,11 @@ use whodunit_conf::schema::address::Target;
 use whodunit_filters::attribution::cause::answer::NO_HEALTHY_UPSTREAM;
 use whodunit_filters::attribution::cause::proxy::PROXY_BUG;
 use whodunit_filters::attribution::record::timestamp;
-use whodunit_filters::attribution::{Diagnosis, Exchange, Failure, Key, NextHop, RequestId};
+use whodunit_filters::attribution::{
+    Cause, Diagnosis, Exchange, Failure, Key, NextHop, Party, RequestId,
+};
 
-use super::State;
+use super::{Standing, State};
 use crate::upstream::pool::Pool;
 use crate::upstream::roster::alike;
 
@@ -112,7 +114,7 @@ impl Pool {
     #[must_use]
     pub fn out_of_rotation(&self) -> Vec<String> {
         let standings = self.rotation().standings();
-        if standings.values().all(super::Standing::is_in) {
+        if standings.values().all(Standing::is_in) {
             return Vec::new();
         }
         let members = self.members();
@@ -149,14 +151,38 @@ impl Pool {
         out.extend(passed_over.iter().map(|(index, failure)| {
             format!("{} ({})", self.upstream.endpoints[*index].0, word(failure))
         }));
-        let failure = Failure::denied(&NO_HEALTHY_UPSTREAM).with(Key::Endpoints, out);
+        let at_origin = self.all_out_at_origin()
+            && passed_over.iter().all(|(_, failure)| verdict(failure).party == Party::Origin);
+        let failure = Failure::denied(&NO_HEALTHY_UPSTREAM)
+            .with(Key::Endpoints, out)
+            .with(Key::AllAtOrigin, at_origin);
         Some(failure.with(Key::Upstream, self.upstream.name.to_string()))
+    }
+
+    /// Whether what took addresses out lay with the origin each time: neither the way there nor this
+    /// proxy's own configuration can have done it.
+    fn all_out_at_origin(&self) -> bool {
+        let members = self.members();
+        let at_origin = |standing: &Standing| match standing.state() {
+            State::In { .. } => true,
+            State::Unhealthy { reason, .. } | State::Ejected { reason, .. } => {
+                // What has no verdict was an answer that a check does not take.
+                reason.cause().is_none_or(|cause| cause.party == Party::Origin)
+            }
+        };
+        let standings = self.rotation().standings();
+        let mine = members.busy.iter().chain(&members.far).filter_map(|hop| standings.get(hop));
+        mine.into_iter().all(at_origin)
     }
 }
 
 /// Why an endpoint cannot be used, in a word.
 pub(crate) fn word(failure: &Failure) -> &'static str {
+    verdict(failure).id
+}
+
+fn verdict(failure: &Failure) -> Cause {
     let mut exchange = Exchange::begin(RequestId::new());
     exchange.fail(failure.clone());
-    Diagnosis::of(&exchange).map_or(PROXY_BUG.id, |verdict| verdict.cause.id)
+    Diagnosis::of(&exchange).map_or(&PROXY_BUG, |verdict| verdict.cause)
 }
